@@ -18,8 +18,8 @@ impl Moment {
     pub fn since_ms(self, earlier: Moment) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
-    fn zoned(self) -> Option<jiff::Zoned> {
-        jiff::Timestamp::from_millisecond(self.0).ok().map(|t| t.to_zoned(jiff::tz::TimeZone::UTC))
+    fn zoned(self) -> Option<jiff::ZonedDateTime> {
+        jiff::Timestamp::from_millisecond(self.0).ok().map(|t| t.to_zoned_datetime(jiff::tz::TimeZone::UTC))
     }
     /// `22-Nov-2026 14:06` (staff form).
     #[must_use]
@@ -112,6 +112,6 @@ impl Date {
     /// Midnight UTC.
     #[must_use]
     pub fn start(self) -> Option<Moment> {
-        self.0.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| Moment(z.timestamp().as_millisecond()))
+        self.0.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok().map(|z| Moment(z.timestamp().as_millisecond()))
     }
 }

@@ -1,0 +1,151 @@
+//! People who sign in: their roles, states, factors and sessions.
+
+pub mod password;
+pub mod session;
+
+use serde::{Deserialize, Serialize};
+
+use crate::date::Moment;
+use crate::name::Email;
+use crate::{AccountId, FieldError, PatientId};
+
+/// What somebody may be. Nobody chooses their own role, except that registration makes patients.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Administrator,
+    Doctor,
+    Nurse,
+    Registrar,
+    PrivacyOfficer,
+    Patient,
+}
+
+impl Role {
+    pub const ALL: [Role; 6] = [Role::Administrator, Role::Doctor, Role::Nurse, Role::Registrar, Role::PrivacyOfficer, Role::Patient];
+    /// Roles given by invitation.
+    pub const STAFF: [Role; 5] = [Role::Administrator, Role::Doctor, Role::Nurse, Role::Registrar, Role::PrivacyOfficer];
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Role::Administrator => "administrator",
+            Role::Doctor => "doctor",
+            Role::Nurse => "nurse",
+            Role::Registrar => "registrar",
+            Role::PrivacyOfficer => "privacy_officer",
+            Role::Patient => "patient",
+        }
+    }
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Role::Administrator => "Administrator",
+            Role::Doctor => "Doctor",
+            Role::Nurse => "Nurse",
+            Role::Registrar => "Registrar",
+            Role::PrivacyOfficer => "Privacy officer",
+            Role::Patient => "Patient",
+        }
+    }
+    /// # Errors
+    /// When the code is no role.
+    pub fn parse(code: &str) -> Result<Self, FieldError> {
+        Self::ALL.into_iter().find(|r| r.code() == code).ok_or_else(|| FieldError::new("role", "Choose a role."))
+    }
+    #[must_use]
+    pub fn is_staff(self) -> bool {
+        self != Role::Patient
+    }
+}
+
+/// Where an account stands. Every check looks at the state, not only the role.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// The invitation is out; there is no password yet.
+    Invited,
+    Active,
+    Suspended,
+    Closed,
+}
+
+impl AccountState {
+    pub const ALL: [AccountState; 4] = [AccountState::Invited, AccountState::Active, AccountState::Suspended, AccountState::Closed];
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            AccountState::Invited => "invited",
+            AccountState::Active => "active",
+            AccountState::Suspended => "suspended",
+            AccountState::Closed => "closed",
+        }
+    }
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            AccountState::Invited => "Invited",
+            AccountState::Active => "Active",
+            AccountState::Suspended => "Suspended",
+            AccountState::Closed => "Closed",
+        }
+    }
+}
+
+/// An account as sealed in the control store (credentials are a document of their own).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    pub id: AccountId,
+    pub email: Email,
+    /// As shown to colleagues and patients: "Dr A. Moreau".
+    pub display_name: String,
+    pub role: Role,
+    pub state: AccountState,
+    /// The patient this account reads as; patients only, set by a registrar or an activation code.
+    pub patient: Option<PatientId>,
+    pub created_at: Moment,
+    /// Told on the next sign-in, for example after a factor reset.
+    pub notice: Option<String>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({}, {}, {})", self.id, self.role.code(), self.state.code())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AccountRefusal {
+    #[error("this account is {0}; that is not possible")]
+    WrongState(&'static str),
+}
+
+impl Account {
+    /// Invited -> active.
+    ///
+    /// # Errors
+    /// In any other state.
+    pub fn activate(&self) -> Result<Account, AccountRefusal> {
+        self.turn(&[AccountState::Invited], AccountState::Active)
+    }
+    /// Active or invited -> suspended.
+    ///
+    /// # Errors
+    /// In any other state.
+    pub fn suspend(&self) -> Result<Account, AccountRefusal> {
+        self.turn(&[AccountState::Active, AccountState::Invited], AccountState::Suspended)
+    }
+    /// Suspended -> active.
+    ///
+    /// # Errors
+    /// In any other state.
+    pub fn reinstate(&self) -> Result<Account, AccountRefusal> {
+        self.turn(&[AccountState::Suspended], AccountState::Active)
+    }
+    fn turn(&self, from: &[AccountState], to: AccountState) -> Result<Account, AccountRefusal> {
+        if from.contains(&self.state) {
+            Ok(Account { state: to, ..self.clone() })
+        } else {
+            Err(AccountRefusal::WrongState(self.state.code()))
+        }
+    }
+}

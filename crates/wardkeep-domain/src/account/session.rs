@@ -1,0 +1,69 @@
+//! How long a session lives.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Role;
+use crate::date::Moment;
+use crate::{AccountId, SessionId};
+
+/// Staff sessions end after this long without a request.
+pub const IDLE_MS_MAX: i64 = 15 * 60 * 1000;
+/// The page warns this long before the idle end.
+pub const IDLE_WARNING_MS: i64 = 2 * 60 * 1000;
+/// Patients read slowly.
+pub const PATIENT_IDLE_MS_MAX: i64 = 30 * 60 * 1000;
+/// Every session ends after this long whatever happens.
+pub const ABSOLUTE_MS_MAX: i64 = 12 * 60 * 60 * 1000;
+/// A sign-in that waits for its second step lives this long.
+pub const PENDING_MS_MAX: i64 = 10 * 60 * 1000;
+/// A factor proven within this time counts as fresh (step-up).
+pub const STEP_UP_MS_MAX: i64 = 5 * 60 * 1000;
+
+/// A session as sealed in the control store; found by the hash of its token.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: SessionId,
+    pub account: AccountId,
+    pub created_at: Moment,
+    /// When the second factor was last proven.
+    pub proven_at: Moment,
+    pub address: String,
+    /// "Chromium on Linux".
+    pub device: String,
+    pub revoked_at: Option<Moment>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({})", self.id)
+    }
+}
+
+/// Why a session no longer counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    Revoked,
+    Idle,
+    Absolute,
+}
+
+impl Session {
+    /// # Errors
+    /// Why the session has ended by `now`, given its last use.
+    pub fn check(&self, role: Role, last_used: Moment, now: Moment) -> Result<(), Ended> {
+        let idle_max = if role.is_staff() { IDLE_MS_MAX } else { PATIENT_IDLE_MS_MAX };
+        if self.revoked_at.is_some() {
+            Err(Ended::Revoked)
+        } else if now.since_ms(self.created_at) >= ABSOLUTE_MS_MAX {
+            Err(Ended::Absolute)
+        } else if now.since_ms(last_used) >= idle_max {
+            Err(Ended::Idle)
+        } else {
+            Ok(())
+        }
+    }
+    #[must_use]
+    pub fn is_fresh(&self, now: Moment) -> bool {
+        now.since_ms(self.proven_at) < STEP_UP_MS_MAX
+    }
+}

@@ -1,0 +1,202 @@
+//! Stroke assessments: the attributes of the public stroke data layout, parsed once.
+
+pub mod generate;
+pub mod import;
+pub mod summary;
+
+use serde::{Deserialize, Serialize};
+
+use crate::date::Moment;
+use crate::patient::Sex;
+use crate::{AccountId, AssessmentId, FieldError, FieldErrors, PatientId};
+
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $message:literal, { $($variant:ident = $code:literal / $label:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($variant),* }
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+            /// The data layout's own spelling.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $($name::$variant => $code),* }
+            }
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self { $($name::$variant => $label),* }
+            }
+            /// Reads the layout's spelling; case and outer blanks do not matter.
+            ///
+            /// # Errors
+            /// When the text is none of the known values.
+            pub fn parse(text: &str) -> Result<Self, FieldError> {
+                let text = text.trim();
+                Self::ALL.iter().copied().find(|v| v.code().eq_ignore_ascii_case(text)).ok_or_else(|| FieldError::new($field, $message))
+            }
+        }
+    };
+}
+
+coded!(
+    /// Kind of work.
+    WorkType, "work_type", "Choose Private, Self-employed, Govt_job, children or Never_worked.",
+    { Private = "Private" / "Private", SelfEmployed = "Self-employed" / "Self-employed", GovtJob = "Govt_job" / "Government", Children = "children" / "Child", NeverWorked = "Never_worked" / "Never worked" }
+);
+coded!(
+    /// Where the patient lives.
+    Residence, "residence_type", "Choose Urban or Rural.", { Urban = "Urban" / "Urban", Rural = "Rural" / "Rural" }
+);
+coded!(
+    /// Smoking status.
+    Smoking, "smoking_status", "Choose never smoked, formerly smoked, smokes or Unknown.",
+    { Never = "never smoked" / "Never smoked", Formerly = "formerly smoked" / "Formerly smoked", Smokes = "smokes" / "Smokes", Unknown = "Unknown" / "Not known" }
+);
+
+/// Clinical attributes of one assessment.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// Female, Male or Other.
+    pub sex: Sex,
+    /// Age in years, with fractions for infants; 0 to 130.
+    pub age_years: f64,
+    pub hypertension: bool,
+    pub heart_disease: bool,
+    pub ever_married: bool,
+    pub work_type: WorkType,
+    pub residence: Residence,
+    /// mg/dL, 10 to 1000.
+    pub avg_glucose_mg_dl: f64,
+    /// kg/m2, 5 to 150; missing is not zero.
+    pub bmi: Option<f64>,
+    pub smoking: Smoking,
+    /// The outcome.
+    pub stroke: bool,
+}
+
+impl std::fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Attributes(…)")
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssessmentState {
+    Signed,
+    Amended { reason: String },
+    Voided { reason: String },
+}
+
+/// One version of an assessment as sealed under the patient's key.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assessment {
+    pub id: AssessmentId,
+    pub patient: PatientId,
+    pub attributes: Attributes,
+    pub assessed_at: Moment,
+    pub state: AssessmentState,
+    pub author: AccountId,
+    pub written_by: AccountId,
+    pub written_at: Moment,
+}
+
+impl std::fmt::Debug for Assessment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Assessment({})", self.id)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("this assessment is voided and cannot be changed")]
+pub struct AssessmentVoided;
+
+impl Assessment {
+    /// # Errors
+    /// When it is voided.
+    pub fn amend(&self, attributes: Attributes, reason: String, by: AccountId, at: Moment) -> Result<Self, AssessmentVoided> {
+        self.next(AssessmentState::Amended { reason }, by, at).map(|next| Self { attributes, ..next })
+    }
+    /// # Errors
+    /// When it is voided already.
+    pub fn void(&self, reason: String, by: AccountId, at: Moment) -> Result<Self, AssessmentVoided> {
+        self.next(AssessmentState::Voided { reason }, by, at)
+    }
+    fn next(&self, state: AssessmentState, by: AccountId, at: Moment) -> Result<Self, AssessmentVoided> {
+        if matches!(self.state, AssessmentState::Voided { .. }) {
+            return Err(AssessmentVoided);
+        }
+        Ok(Self { state, written_by: by, written_at: at, ..self.clone() })
+    }
+}
+
+/// The form as typed. Field names are the form's; `0`/`1` for yes-no questions and `Yes`/`No` for
+/// marriage, as in the data layout. An empty `bmi` or `N/A` means "Not recorded".
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AssessmentForm {
+    pub gender: String,
+    pub age: String,
+    pub hypertension: String,
+    pub heart_disease: String,
+    pub ever_married: String,
+    pub work_type: String,
+    pub residence_type: String,
+    pub avg_glucose_level: String,
+    pub bmi: String,
+    pub smoking_status: String,
+    pub stroke: String,
+    /// Amend and void only.
+    pub reason: String,
+    /// Amend and void only: the version the writer saw.
+    pub version: String,
+}
+
+impl std::fmt::Debug for AssessmentForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AssessmentForm(…)")
+    }
+}
+
+impl AssessmentForm {
+    /// Same rules as a row of the data layout.
+    ///
+    /// # Errors
+    /// One error per wrong field, in layout order.
+    pub fn parse(&self) -> Result<Attributes, FieldErrors> {
+        todo!("domain helper")
+    }
+    /// # Errors
+    /// When the reason is shorter than 5 or longer than 500 characters.
+    pub fn parse_reason(&self) -> Result<String, FieldError> {
+        crate::field::text("reason", &self.reason, 5, 500, false)
+    }
+    /// The form filled with an assessment, for editing.
+    #[must_use]
+    pub fn from_attributes(attributes: &Attributes) -> Self {
+        let _ = attributes;
+        todo!("domain helper")
+    }
+}
+
+/// What a list of assessments may be narrowed by.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct Filter {
+    pub age_min: Option<f64>,
+    pub age_max: Option<f64>,
+    pub stroke: Option<bool>,
+    pub hypertension: Option<bool>,
+    pub smoking: Option<Smoking>,
+}
+
+impl Filter {
+    #[must_use]
+    pub fn keeps(&self, a: &Attributes) -> bool {
+        self.age_min.is_none_or(|min| a.age_years >= min)
+            && self.age_max.is_none_or(|max| a.age_years <= max)
+            && self.stroke.is_none_or(|s| a.stroke == s)
+            && self.hypertension.is_none_or(|h| a.hypertension == h)
+            && self.smoking.is_none_or(|s| a.smoking == s)
+    }
+}
