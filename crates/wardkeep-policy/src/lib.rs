@@ -1,1 +1,12 @@
+//! Who may do what. One question: may this *actor* do this *action* on this *resource* in this
+//! *context*? Rules are Cedar text in `policies/`; deny wins, silence is no.
+//!
+//! Pure: no I/O, no clock, no randomness. Roles, care teams and ownership are judged here and
+//! nowhere else. A [`Permit`] is made only by [`Policy::decide`].
 
+pub mod action;
+pub mod decide;
+pub mod matrix;
+
+pub use action::Action;
+pub use decide::{Actor, Denial, Facts, Permit, Policy, PolicyError, Resource};
