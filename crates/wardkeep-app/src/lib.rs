@@ -1,1 +1,34 @@
+//! The use cases: authorise, read, decide, commit. The only crate that holds a Store.
+//!
+//! Every use case takes a [`Ctx`] (who, how strongly signed in, when, with what randomness), asks
+//! policy for a `Permit`, and changes or discloses something only through [`act::Act`], which
+//! writes the log entry in the same commit. What comes back is a view of exactly what this role
+//! may see.
 
+pub mod access;
+pub mod accounts;
+pub mod act;
+pub mod audit;
+pub mod charts;
+pub mod ctx;
+pub mod demo;
+pub mod documents;
+pub mod envelope;
+pub mod error;
+pub mod hospital;
+pub mod integrity;
+pub mod keeper;
+pub mod keys;
+pub mod kinds;
+pub mod patients;
+pub mod posture;
+pub mod records;
+pub mod sessions;
+pub mod sign_in;
+pub mod stroke;
+pub mod throttle;
+pub mod verify;
+
+pub use ctx::{Ctx, Entropy, Visit};
+pub use error::{Error, Result};
+pub use hospital::App;

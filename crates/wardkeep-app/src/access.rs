@@ -1,0 +1,115 @@
+//! Asking policy, with the facts it needs; a denial becomes an event before it becomes an answer.
+
+use wardkeep_domain::PatientId;
+use wardkeep_domain::date::Moment;
+use wardkeep_domain::AccountId;
+use wardkeep_ledger::{Class, Outcome};
+use wardkeep_policy::{Action, Actor, Denial, Facts, Permit, Resource};
+use wardkeep_store::DocId;
+use wardkeep_vault::Purpose;
+
+use serde::{Deserialize, Serialize};
+
+use crate::act::{Act, Side, Who};
+use crate::{App, Ctx, Error, Result, kinds};
+
+/// Who cares for a patient. Sealed under the staff purpose: authorisation reads it first.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CareTeam {
+    pub patient: PatientId,
+    pub members: Vec<CareMember>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CareMember {
+    pub account: AccountId,
+    pub since: Moment,
+    pub assigned_by: AccountId,
+}
+
+/// Most members of one care team.
+pub const CARE_MEMBERS_MAX: usize = 50;
+
+impl CareTeam {
+    #[must_use]
+    pub fn holds(&self, account: AccountId) -> bool {
+        self.members.iter().any(|member| member.account == account)
+    }
+}
+
+impl App {
+    /// The care team and its document version; an empty team at version 0 when there is none.
+    pub(crate) async fn care_team(&self, patient: PatientId) -> Result<(CareTeam, u64)> {
+        match self.records.get(kinds::CARE_TEAM, DocId(patient.bytes())).await? {
+            Some(document) => {
+                let opened = self.open_own_doc::<CareTeam>(kinds::RECORDS, Purpose::Staff, &document)?;
+                Ok((opened.body, opened.version))
+            }
+            None => Ok((CareTeam { patient, members: Vec::new() }, 0)),
+        }
+    }
+
+    /// Facts about the actor's session alone.
+    pub(crate) fn session_facts(&self, ctx: &Ctx) -> Facts {
+        Facts { in_care: false, second_factor: true, fresh: ctx.is_fresh(), voided: false }
+    }
+
+    /// May this actor do this to the hospital or to an account?
+    pub(crate) async fn permit(&self, ctx: &Ctx, action: Action, resource: Resource) -> Result<Permit> {
+        match self.policy.decide(ctx.actor, action, resource, self.session_facts(ctx)) {
+            Ok(permit) => Ok(permit),
+            Err(denial) => Err(self.denied(ctx, resource, denial).await),
+        }
+    }
+
+    /// May this actor do this in this patient's chart? Looks up the care relationship first.
+    /// A patient that does not exist is denied like one that may not be seen.
+    pub(crate) async fn permit_chart(&self, ctx: &Ctx, action: Action, patient: PatientId, author: Option<AccountId>) -> Result<Permit> {
+        let in_care = match ctx.actor {
+            Actor::Account { id, role, .. } if role.is_staff() => self.care_team(patient).await?.0.holds(id),
+            _ => false,
+        };
+        let resource = Resource::Chart { patient, author };
+        match self.policy.decide(ctx.actor, action, resource, Facts { in_care, ..self.session_facts(ctx) }) {
+            Ok(permit) => Ok(permit),
+            Err(denial) => Err(self.denied(ctx, resource, denial).await),
+        }
+    }
+
+    /// Writes the denial into the log, then gives the error: `NotFound` when the actor may not
+    /// know that the thing exists. When the log cannot be written, that is the answer.
+    async fn denied(&self, ctx: &Ctx, resource: Resource, denial: Denial) -> Error {
+        let act = Act::by(self, Side::Records, ctx, Class::Denied).outcome(Outcome::Denied).rule(&denial.rule).detail("action", denial.action.name()).detail("reason", denial.reason.clone());
+        let act = match resource {
+            Resource::Chart { patient, .. } => match self.patient_key(patient, ctx.now()).await {
+                Ok(key) => act.subject(&key),
+                Err(Error::NotFound) => act.detail("patient", "no such patient"),
+                Err(error) => return error,
+            },
+            Resource::Account { .. } | Resource::Hospital => act,
+        };
+        // Nothing is shown of a denied chart, so this receipt releases nothing.
+        match act.discloses(wardkeep_ledger::Discloses::Nothing).commit().await {
+            Ok(_) if denial.may_know => Error::Denied(denial),
+            Ok(_) => Error::NotFound,
+            Err(error) => error,
+        }
+    }
+
+    /// `Who` for jobs that act under their own name.
+    pub(crate) fn job(&self, visit: &crate::Visit, job: &'static str) -> Ctx {
+        Ctx { visit: visit.clone(), actor: Actor::Job { job }, account: None, session: None, form_token: String::new() }
+    }
+
+    /// The command line on the hospital's own machine, by whoever holds data directory and key.
+    #[must_use]
+    pub fn operator(&self, visit: crate::Visit) -> Ctx {
+        Ctx { visit, actor: Actor::Operator, account: None, session: None, form_token: String::new() }
+    }
+}
+
+/// Shown as the actor of an event.
+#[must_use]
+pub fn who_label(who: &Who) -> String {
+    if who.name.is_empty() { "Unknown".to_owned() } else { who.name.clone() }
+}

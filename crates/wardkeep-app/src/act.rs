@@ -1,0 +1,369 @@
+//! One act, one log entry: the only way a use case changes or discloses anything.
+//!
+//! An [`Act`] gathers the documents it writes, names every one of them in its event, seals the
+//! clear event, and turns into a `Changeset` whose commit yields the `Receipt` that releases
+//! plaintext. What is committed to, and under which key it is sealed, is specified in
+//! `docs/spec/ledger.md` ("Clear events").
+
+use serde::{Deserialize, Serialize};
+use wardkeep_domain::date::Moment;
+use wardkeep_domain::PatientId;
+use wardkeep_ledger::commitment::Label;
+use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
+use wardkeep_policy::Actor;
+use wardkeep_store::{Changeset, DocId, Erase, Expect, Kind, Owner, Put, Term, Version};
+use wardkeep_vault::{Context, PatientKey, Plain, Purpose};
+
+use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
+
+/// Which of the two stores.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    Control,
+    Records,
+}
+
+impl Side {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Control => kinds::CONTROL,
+            Side::Records => kinds::RECORDS,
+        }
+    }
+}
+
+/// Who did it, as the log keeps it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// `account`, `job`, `operator` or `visitor`.
+    pub kind: String,
+    /// Account id as hex, job name, or empty.
+    pub id: String,
+    /// Name at the time.
+    pub name: String,
+    /// Role code at the time.
+    pub role: String,
+    pub address: String,
+    pub device: String,
+}
+
+impl std::fmt::Debug for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Who({} {})", self.kind, self.id)
+    }
+}
+
+impl Who {
+    #[must_use]
+    pub fn of(ctx: &Ctx) -> Self {
+        let (kind, id, name, role) = match (ctx.actor, &ctx.account) {
+            (Actor::Account { id, role, .. }, account) => {
+                ("account", hex::encode(id.bytes()), account.as_ref().map(|a| a.display_name.clone()).unwrap_or_default(), role.code().to_owned())
+            }
+            (Actor::Job { job }, _) => ("job", job.to_owned(), job.to_owned(), String::new()),
+            (Actor::Operator, _) => ("operator", String::new(), "Command line".to_owned(), String::new()),
+        };
+        Self { kind: kind.to_owned(), id, name, role, address: ctx.visit.address.clone(), device: ctx.visit.device.clone() }
+    }
+    /// Somebody who has not signed in.
+    #[must_use]
+    pub fn visitor(visit: &Visit) -> Self {
+        Self { kind: "visitor".to_owned(), id: String::new(), name: String::new(), role: String::new(), address: visit.address.clone(), device: visit.device.clone() }
+    }
+    fn fields(&self) -> [&[u8]; 6] {
+        [self.kind.as_bytes(), self.id.as_bytes(), self.name.as_bytes(), self.role.as_bytes(), self.address.as_bytes(), self.device.as_bytes()]
+    }
+}
+
+/// A document version that an event wrote or disclosed.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub struct Named {
+    pub kind: u16,
+    pub id: [u8; 16],
+    pub version: u64,
+    /// SHA-256 of the sealed bytes; zero when the event erased it.
+    pub digest: [u8; 32],
+    /// Did the event write this version (else it disclosed it)?
+    pub wrote: bool,
+}
+
+impl Named {
+    fn field(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(59);
+        bytes.extend_from_slice(&self.kind.to_be_bytes());
+        bytes.extend_from_slice(&self.id);
+        bytes.extend_from_slice(&self.version.to_be_bytes());
+        bytes.extend_from_slice(&self.digest);
+        bytes.push(u8::from(self.wrote));
+        bytes
+    }
+}
+
+/// The actor's part of a clear event, sealed under the audit key.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ActorPart {
+    pub time_ms: i64,
+    pub class: u16,
+    pub outcome: u8,
+    pub who: Who,
+    /// The policy rule that allowed or refused it.
+    pub rule: Option<String>,
+    /// Id of the request, for support.
+    pub request: [u8; 16],
+    pub actor_salt: [u8; 32],
+    /// Present when the event is about no patient.
+    pub about: Option<About>,
+}
+
+/// What happened to what. Sealed under the patient's key when there is one.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct About {
+    pub named: Vec<Named>,
+    pub resource_salt: [u8; 32],
+    pub detail: Vec<(String, String)>,
+    pub detail_salt: [u8; 32],
+}
+
+/// The patient's part of a clear event.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SubjectPart {
+    pub patient: PatientId,
+    pub subject_salt: [u8; 32],
+    pub about: About,
+}
+
+impl About {
+    pub(crate) fn resource_commitment(&self) -> Commitment {
+        let fields: Vec<Vec<u8>> = self.named.iter().map(Named::field).collect();
+        let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
+        Commitment::new(&Salt(self.resource_salt), Label::Resource, &fields)
+    }
+    pub(crate) fn detail_commitment(&self) -> Commitment {
+        let fields: Vec<&[u8]> = self.detail.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]).collect();
+        Commitment::new(&Salt(self.detail_salt), Label::Detail, &fields)
+    }
+}
+
+impl ActorPart {
+    pub(crate) fn actor_commitment(&self) -> Commitment {
+        Commitment::new(&Salt(self.actor_salt), Label::Actor, &self.who.fields())
+    }
+}
+
+/// An act in the making. See the module.
+pub(crate) struct Act<'a> {
+    app: &'a App,
+    visit: &'a Visit,
+    who: Who,
+    side: Side,
+    event: EventId,
+    class: Class,
+    outcome: Outcome,
+    rule: Option<String>,
+    subject: Option<PatientKey>,
+    named: Vec<Named>,
+    detail: Vec<(String, String)>,
+    change: Changeset,
+}
+
+impl<'a> Act<'a> {
+    pub(crate) fn new(app: &'a App, side: Side, visit: &'a Visit, who: Who, class: Class) -> Self {
+        let change = Changeset { expects: Vec::new(), puts: Vec::new(), erases: Vec::new(), blobs: Vec::new(), events: Vec::new(), discloses: Discloses::Nothing };
+        let event = EventId(visit.new_id());
+        Self { app, visit, who, side, event, class, outcome: Outcome::Success, rule: None, subject: None, named: Vec::new(), detail: Vec::new(), change }
+    }
+    /// For an authenticated request.
+    pub(crate) fn by(app: &'a App, side: Side, ctx: &'a Ctx, class: Class) -> Self {
+        Self::new(app, side, &ctx.visit, Who::of(ctx), class)
+    }
+    pub(crate) fn event(&self) -> EventId {
+        self.event
+    }
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+    pub(crate) fn permit(mut self, permit: &wardkeep_policy::Permit) -> Self {
+        self.rule = Some(permit.rule().to_owned());
+        self
+    }
+    pub(crate) fn rule(mut self, rule: &str) -> Self {
+        self.rule = Some(rule.to_owned());
+        self
+    }
+    /// The event is about this patient; its receipt releases this patient's plaintext.
+    pub(crate) fn subject(mut self, key: &PatientKey) -> Self {
+        self.change.discloses = Discloses::Owners(vec![key.owner()]);
+        self.subject = Some(key.clone());
+        self
+    }
+    /// The receipt releases plaintext of these patients too (lists).
+    pub(crate) fn discloses(mut self, discloses: Discloses) -> Self {
+        self.change.discloses = discloses;
+        self
+    }
+    /// A clear fact for the log's readers, for example `("reason", "…")`.
+    pub(crate) fn detail(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.detail.push((key.to_owned(), value.into()));
+        self
+    }
+    /// Names a document version that this event discloses.
+    pub(crate) fn reads(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
+        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: false });
+    }
+    /// Names something that this event wrote outside a put (a blob, by its digest).
+    pub(crate) fn wrote(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
+        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: true });
+    }
+    pub(crate) fn expect(&mut self, kind: Kind, id: DocId, version: u64) {
+        self.change.expects.push(Expect { kind, id, version: Version(version) });
+    }
+    /// Makes a staged blob part of the record.
+    pub(crate) fn blob(&mut self, id: DocId) {
+        self.change.blobs.push(id);
+    }
+    pub(crate) fn erase(&mut self, kind: Kind, id: DocId) {
+        self.named.push(Named { kind: kind.0, id: id.0, version: 0, digest: [0; 32], wrote: true });
+        self.change.erases.push(Erase { kind, id });
+    }
+    /// Writes version `version` (the current one plus one) of a patient's document.
+    #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
+    pub(crate) fn put_patient<T: Serialize>(&mut self, key: &PatientKey, kind: Kind, id: DocId, version: u64, body: &T, terms: Vec<Term>, unique: Vec<Term>) -> Result<()> {
+        let sealed = self.app.seal_patient_doc(self.visit, self.side.name(), key, kind, id, version, self.event, body)?;
+        self.put_sealed(kind, id, Owner(key.owner()), version, sealed, terms, unique);
+        Ok(())
+    }
+    /// Writes version `version` of a document that is no patient's (or that authorisation reads).
+    #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
+    pub(crate) fn put_own<T: Serialize>(&mut self, purpose: Purpose, kind: Kind, id: DocId, version: u64, body: &T, terms: Vec<Term>, unique: Vec<Term>) -> Result<()> {
+        let sealed = self.app.seal_own_doc(self.visit, self.side.name(), purpose, kind, id, version, self.event, body)?;
+        self.put_sealed(kind, id, Owner::NONE, version, sealed, terms, unique);
+        Ok(())
+    }
+    /// Writes bytes that are sealed already (wrapped keys).
+    #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
+    pub(crate) fn put_sealed(&mut self, kind: Kind, id: DocId, owner: Owner, version: u64, sealed: Vec<u8>, terms: Vec<Term>, unique: Vec<Term>) {
+        self.wrote(kind, id, version, wardkeep_vault::vault::digest(&sealed));
+        self.change.puts.push(Put { kind, id, owner, version: Version(version), sealed, terms, unique });
+    }
+
+    /// The changeset, for merging several acts into one commit (imports).
+    pub(crate) fn build(mut self) -> Result<(Side, Changeset)> {
+        let salt = || self.visit.entropy.bytes::<32>();
+        let about = About { named: std::mem::take(&mut self.named), resource_salt: salt(), detail: std::mem::take(&mut self.detail), detail_salt: salt() };
+        let (resource, detail) = (about.resource_commitment(), about.detail_commitment());
+        let subject_salt = salt();
+        let mut part = ActorPart {
+            time_ms: self.visit.now.0,
+            class: self.class as u16,
+            outcome: self.outcome as u8,
+            who: self.who.clone(),
+            rule: self.rule.take(),
+            request: self.visit.request,
+            actor_salt: salt(),
+            about: None,
+        };
+        let actor = part.actor_commitment();
+        let mut subject_part = None;
+        let mut subject = None;
+        if let Some(key) = &self.subject {
+            let patient = PatientId::from_bytes(key.owner());
+            subject = Some(SubjectDraft { counter: self.app.subject_counter(self.side.name(), patient), salt: Salt(subject_salt), subject: key.owner() });
+            subject_part = Some(SubjectPart { patient, subject_salt, about });
+        } else {
+            part.about = Some(about);
+        }
+        let put = self.event_put(&part, subject_part.as_ref())?;
+        self.change.puts.push(put);
+        self.change.events.push(Draft { time_ms: self.visit.now.0, event: self.event, class: self.class, outcome: self.outcome, actor, subject, resource, detail });
+        Ok((self.side, self.change))
+    }
+
+    /// Durable when it returns.
+    pub(crate) async fn commit(self) -> Result<Receipt> {
+        let app = self.app;
+        let (side, change) = self.build()?;
+        Ok(app.committer(side).commit(change).await?)
+    }
+
+    fn event_put(&self, part: &ActorPart, subject: Option<&SubjectPart>) -> Result<Put> {
+        let json = |value: Result<Vec<u8>, serde_json::Error>| value.map(Plain::new).map_err(|error| Error::Internal(error.to_string()));
+        let context = |field| Context { field, ..envelope::context(self.side.name(), kinds::EVENT, DocId(self.event.0), 1) };
+        let random = &mut |buffer: &mut [u8]| self.visit.entropy.fill(buffer);
+        let actor = self.app.vault.seal_own(Purpose::Audit, &context("actor"), &json(serde_json::to_vec(part))?, random);
+        let about = match (subject, &self.subject) {
+            (Some(subject), Some(key)) => self.app.vault.seal(key, &context("subject"), &json(serde_json::to_vec(subject))?, random),
+            _ => Vec::new(),
+        };
+        let length = u32::try_from(actor.len()).map_err(|_| Error::Internal("event too long".to_owned()))?;
+        let sealed = [&length.to_be_bytes()[..], &actor, &about].concat();
+        let term = |field: &str, value: &[u8]| self.app.exact_term(self.side.name(), kinds::EVENT, field, value);
+        let mut terms = vec![term("class", &(self.class as u16).to_be_bytes()), term("outcome", &[self.outcome as u8])];
+        if !self.who.id.is_empty() {
+            terms.push(term("actor", self.who.id.as_bytes()));
+        }
+        if let Some(key) = &self.subject {
+            terms.push(term("subject", &key.owner()));
+        }
+        let owner = self.subject.as_ref().map_or(Owner::NONE, |key| Owner(key.owner()));
+        Ok(Put { kind: kinds::EVENT, id: DocId(self.event.0), owner, version: Version(1), sealed, terms, unique: Vec::new() })
+    }
+}
+
+/// A clear event, opened for somebody who may read it.
+#[derive(Clone)]
+pub struct ClearEvent {
+    pub event: EventId,
+    pub side: Side,
+    /// Commit sequence in its store: the keyset cursor.
+    pub seq: u64,
+    pub actor: ActorPart,
+    /// `None` when the event is about no patient, or when the patient's key is gone.
+    pub subject: Option<SubjectPart>,
+}
+
+impl ClearEvent {
+    #[must_use]
+    pub fn time(&self) -> Moment {
+        Moment(self.actor.time_ms)
+    }
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        Class::from_code(self.actor.class)
+    }
+    #[must_use]
+    pub fn about(&self) -> Option<&About> {
+        self.subject.as_ref().map(|subject| &subject.about).or(self.actor.about.as_ref())
+    }
+    /// A named detail, for example `reason`.
+    #[must_use]
+    pub fn detail(&self, key: &str) -> Option<&str> {
+        self.about()?.detail.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+}
+
+impl App {
+    pub(crate) fn split_event(sealed: &[u8]) -> Result<(&[u8], &[u8])> {
+        let (length, rest) = sealed.split_first_chunk::<4>().ok_or(Error::Integrity)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Error::Integrity)?;
+        rest.split_at_checked(length).ok_or(Error::Integrity)
+    }
+    /// Opens the actor's part of an event (no patient data in it).
+    pub(crate) fn open_actor_part(&self, side: Side, document: &wardkeep_store::Document) -> Result<ActorPart> {
+        let (actor, _) = Self::split_event(&document.sealed)?;
+        let context = Context { field: "actor", ..envelope::context(side.name(), kinds::EVENT, document.id, 1) };
+        let plain = self.vault.open_own(Purpose::Audit, &context, actor)?;
+        serde_json::from_slice(&plain).map_err(|_| Error::Integrity)
+    }
+    /// Opens the patient's part under a receipt; `None` when the event has none.
+    pub(crate) fn open_subject_part(&self, side: Side, key: &PatientKey, document: &wardkeep_store::Document, receipt: &Receipt) -> Result<Option<SubjectPart>> {
+        let (_, subject) = Self::split_event(&document.sealed)?;
+        if subject.is_empty() {
+            return Ok(None);
+        }
+        let context = Context { field: "subject", ..envelope::context(side.name(), kinds::EVENT, document.id, 1) };
+        let plain = self.vault.open(key, &context, subject, receipt)?;
+        serde_json::from_slice(&plain).map(Some).map_err(|_| Error::Integrity)
+    }
+}

@@ -1,0 +1,226 @@
+//! A hospital: two stores, their committers, the vault, the policy. Made once, opened many times.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use wardkeep_ledger::{Class, StreamId};
+use wardkeep_policy::Policy;
+use wardkeep_store::{Committer, DocId, Owner, Store, Writer};
+use wardkeep_vault::{KeyProvider, Purpose, Vault};
+
+use crate::act::{Act, Side, Who};
+use crate::keys::KeyCache;
+use crate::{Error, Result, Visit, kinds};
+
+/// Settings that live in the control store.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Hospital {
+    /// Shown under the product's name, for example "Northgate General Hospital".
+    pub name: String,
+    /// Random id, part of the log's origin line.
+    pub id: String,
+    /// May patients open accounts at `/register`?
+    pub registration_open: bool,
+    /// A throw-away hospital made by `wardkeep demo`.
+    pub demo: bool,
+}
+
+/// Where things lie on disk; `None` for a hospital in memory.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    pub data: PathBuf,
+}
+
+impl Paths {
+    #[must_use]
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.to_path_buf() }
+    }
+    #[must_use]
+    pub fn root_key(&self) -> PathBuf {
+        self.data.join("root.key")
+    }
+    #[must_use]
+    pub fn control(&self) -> PathBuf {
+        self.data.join("control.db")
+    }
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.data.join("records.db")
+    }
+    /// Published log: `<stream>/checkpoint`, tiles, entries, and `log.vkey`.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.data.join("ledger")
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// Not for callers: fields are for this crate.
+pub struct Inner {
+    pub(crate) control: Arc<dyn Store>,
+    pub(crate) records: Arc<dyn Store>,
+    control_committer: Committer,
+    records_committer: Committer,
+    pub(crate) vault: Vault,
+    pub(crate) policy: Policy,
+    pub(crate) keys: KeyCache,
+    pub(crate) hospital: Hospital,
+    pub(crate) paths: Option<Paths>,
+    pub(crate) signer: wardkeep_ledger::Signer,
+    pub(crate) state: crate::keeper::State,
+    pub(crate) hashing: crate::sign_in::Hashing,
+    pub(crate) stroke: crate::stroke::projection::Projection,
+    pub(crate) checked: crate::integrity::Checked,
+}
+
+/// The parts that the composition root brings.
+pub struct Parts {
+    pub control: Arc<dyn Store>,
+    pub records: Arc<dyn Store>,
+    pub provider: Box<dyn KeyProvider>,
+    pub paths: Option<Paths>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+const ZERO: DocId = DocId([0; 16]);
+/// The one stream of an embedded store.
+pub const NODE: &str = "main";
+
+fn stream(side: Side) -> Result<StreamId> {
+    StreamId::parse(&format!("{}.{NODE}", side.name())).map_err(|error| Error::Internal(error.to_string()))
+}
+
+impl App {
+    /// Makes a new hospital in two empty stores: store key, signing key, settings, first events.
+    /// Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the stores hold a hospital already.
+    pub async fn create(parts: Parts, hospital: Hospital, visit: &Visit) -> Result<App> {
+        if parts.control.get(kinds::STORE_KEY, ZERO).await?.is_some() {
+            return Err(Error::Refused("there is a hospital here already; it is left alone".to_owned()));
+        }
+        let random = &mut |buffer: &mut [u8]| visit.entropy.fill(buffer);
+        let (vault, wrapped) = Vault::create(parts.provider.as_ref(), random).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let seed = visit.entropy.bytes::<32>();
+        let app = Self::assemble(parts, vault, hospital.clone(), &seed, visit)?;
+        app.open_streams(visit).await?;
+        let mut act = Act::new(&app, Side::Control, visit, setup(visit), Class::HospitalCreated).detail("name", hospital.name.clone());
+        act.put_sealed(kinds::STORE_KEY, ZERO, Owner::NONE, 1, wrapped, Vec::new(), Vec::new());
+        act.put_own(Purpose::Signing, kinds::SIGNING_KEY, ZERO, 1, &seed, Vec::new(), Vec::new())?;
+        act.put_own(Purpose::Staff, kinds::HOSPITAL, ZERO, 1, &hospital, Vec::new(), Vec::new())?;
+        act.commit().await?;
+        Ok(app)
+    }
+
+    /// Opens an existing hospital. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when there is none, [`Error::Unavailable`] when the key does not fit.
+    pub async fn open(parts: Parts, visit: &Visit) -> Result<App> {
+        let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()))?;
+        let vault = Vault::unlock(parts.provider.as_ref(), &wrapped.sealed).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let read = |document: Option<wardkeep_store::Document>| document.ok_or_else(|| Error::Refused("the control store is incomplete: restore it from a backup".to_owned()));
+        let (hospital, seed) = {
+            let context = |document: &wardkeep_store::Document| crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0);
+            let hospital = read(parts.control.get(kinds::HOSPITAL, ZERO).await?)?;
+            let signing = read(parts.control.get(kinds::SIGNING_KEY, ZERO).await?)?;
+            let hospital = vault.open_own(Purpose::Staff, &context(&hospital), &hospital.sealed)?;
+            let seed = vault.open_own(Purpose::Signing, &context(&signing), &signing.sealed)?;
+            let hospital: crate::envelope::Envelope<Hospital> = serde_json::from_slice(&hospital).map_err(|_| Error::Integrity)?;
+            let seed: crate::envelope::Envelope<[u8; 32]> = serde_json::from_slice(&seed).map_err(|_| Error::Integrity)?;
+            (hospital.body, seed.body)
+        };
+        let app = Self::assemble(parts, vault, hospital, &seed, visit)?;
+        app.check_rollback().await?;
+        app.open_streams(visit).await?;
+        Ok(app)
+    }
+
+    fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], visit: &Visit) -> Result<App> {
+        let boot = visit.entropy.bytes::<16>();
+        let committer = |store: &Arc<dyn Store>, side| Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side)?, boot }));
+        let signer = wardkeep_ledger::Signer::from_seed(&format!("wardkeep/{}", hospital.id), seed).map_err(|error| Error::Internal(error.to_string()))?;
+        let policy = Policy::embedded().map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(App(Arc::new(Inner {
+            control_committer: committer(&parts.control, Side::Control)?,
+            records_committer: committer(&parts.records, Side::Records)?,
+            control: parts.control,
+            records: parts.records,
+            vault,
+            policy,
+            keys: KeyCache::default(),
+            hospital,
+            paths: parts.paths,
+            signer,
+            state: crate::keeper::State::default(),
+            hashing: crate::sign_in::Hashing::new(),
+            stroke: crate::stroke::projection::Projection::default(),
+            checked: crate::integrity::Checked::default(),
+        })))
+    }
+
+    /// Opening a stream is its first event; later starts log a new boot the same way.
+    async fn open_streams(&self, visit: &Visit) -> Result<()> {
+        for side in [Side::Control, Side::Records] {
+            Act::new(self, side, visit, setup(visit), Class::StreamOpened).detail("stream", stream(side)?.as_str()).commit().await?;
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn hospital(&self) -> &Hospital {
+        &self.hospital
+    }
+    /// The log's public key as C2SP vkey text.
+    #[must_use]
+    pub fn log_key(&self) -> String {
+        self.signer.verifying_key().to_text()
+    }
+}
+
+impl Inner {
+    pub(crate) fn committer(&self, side: Side) -> &Committer {
+        match side {
+            Side::Control => &self.control_committer,
+            Side::Records => &self.records_committer,
+        }
+    }
+    pub(crate) fn store(&self, side: Side) -> &Arc<dyn Store> {
+        match side {
+            Side::Control => &self.control,
+            Side::Records => &self.records,
+        }
+    }
+    /// The stream this process writes on a side.
+    pub(crate) fn stream(&self, side: Side) -> Result<StreamId> {
+        stream(side)
+    }
+}
+
+fn setup(visit: &Visit) -> Who {
+    Who { kind: "job".to_owned(), id: "start".to_owned(), name: "Wardkeep".to_owned(), ..Who::visitor(visit) }
+}

@@ -1,0 +1,68 @@
+//! Opened patient keys in a bounded cache: 60 s, 10,000 entries, wiped on drop and on erasure.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use wardkeep_domain::PatientId;
+use wardkeep_domain::date::Moment;
+use wardkeep_store::DocId;
+use wardkeep_vault::PatientKey;
+
+use crate::{App, Error, Result, kinds};
+
+const LIFE_MS: i64 = 60_000;
+const ENTRIES_MAX: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct KeyCache(Mutex<HashMap<PatientId, (Moment, PatientKey)>>);
+
+impl KeyCache {
+    fn get(&self, patient: PatientId, now: Moment) -> Option<PatientKey> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.get(&patient).filter(|(at, _)| now.since_ms(*at) < LIFE_MS).map(|(_, key)| key.clone())
+    }
+    pub(crate) fn put(&self, patient: PatientId, key: PatientKey, now: Moment) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= ENTRIES_MAX {
+            cache.retain(|_, (at, _)| now.since_ms(*at) < LIFE_MS);
+        }
+        if cache.len() >= ENTRIES_MAX {
+            cache.clear();
+        }
+        cache.insert(patient, (now, key));
+    }
+}
+
+impl App {
+    /// The patient's key; [`Error::NotFound`] when it was never made or was shredded.
+    pub(crate) async fn patient_key(&self, patient: PatientId, now: Moment) -> Result<PatientKey> {
+        if let Some(key) = self.keys.get(patient, now) {
+            return Ok(key);
+        }
+        let wrapped = self.control.get(kinds::PATIENT_KEY, DocId(patient.bytes())).await?.ok_or(Error::NotFound)?;
+        let key = self.vault.unwrap_patient_key(patient.bytes(), &wrapped.sealed)?;
+        self.keys.put(patient, key.clone(), now);
+        Ok(key)
+    }
+
+    /// Keys of many patients in one read; patients without a key are left out.
+    pub(crate) async fn patient_keys(&self, patients: &[PatientId], now: Moment) -> Result<HashMap<PatientId, PatientKey>> {
+        let mut keys = HashMap::with_capacity(patients.len());
+        let mut missing = Vec::new();
+        for &patient in patients {
+            match self.keys.get(patient, now) {
+                Some(key) => drop(keys.insert(patient, key)),
+                None => missing.push(DocId(patient.bytes())),
+            }
+        }
+        if !missing.is_empty() {
+            for wrapped in self.control.get_many(kinds::PATIENT_KEY, &missing).await? {
+                let patient = PatientId::from_bytes(wrapped.id.0);
+                let key = self.vault.unwrap_patient_key(wrapped.id.0, &wrapped.sealed)?;
+                self.keys.put(patient, key.clone(), now);
+                keys.insert(patient, key);
+            }
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,46 @@
+//! The numbers of document kinds, and which store and key each lives under.
+
+use wardkeep_store::Kind;
+
+/// Names of the two stores as they stand in sealing contexts and stream names.
+pub const CONTROL: &str = "control";
+pub const RECORDS: &str = "records";
+
+// Control store.
+/// The wrapped store key (id zero).
+pub const STORE_KEY: Kind = Kind(1);
+/// The ledger's signing seed (id zero).
+pub const SIGNING_KEY: Kind = Kind(2);
+/// Hospital settings (id zero).
+pub const HOSPITAL: Kind = Kind(3);
+/// Wrapped patient keys (id = patient id).
+pub const PATIENT_KEY: Kind = Kind(4);
+pub const ACCOUNT: Kind = Kind(10);
+/// Password hash, TOTP secret, recovery codes (id = account id).
+pub const CREDENTIALS: Kind = Kind(11);
+/// Id = first 16 bytes of SHA-256 of the token.
+pub const SESSION: Kind = Kind(12);
+/// A sign-in that waits for its second step (id as for sessions).
+pub const PENDING: Kind = Kind(13);
+/// Set-up and invitation links, activation codes (id as for sessions).
+pub const INVITATION: Kind = Kind(14);
+/// Failure counters per address and per account and factor.
+pub const THROTTLE: Kind = Kind(15);
+pub const ALARM: Kind = Kind(16);
+
+// Records store.
+/// Id = patient id.
+pub const PATIENT: Kind = Kind(40);
+/// Id = patient id; sealed under the staff purpose because authorisation reads it.
+pub const CARE_TEAM: Kind = Kind(41);
+pub const RECORD: Kind = Kind(42);
+pub const DOCUMENT: Kind = Kind(43);
+pub const ASSESSMENT: Kind = Kind(44);
+/// An uploaded import file waiting for confirmation (blob, staff purpose).
+pub const IMPORT_FILE: Kind = Kind(45);
+/// Sealed blob of a document (id = document id).
+pub const BLOB: Kind = Kind(46);
+
+// Both stores.
+/// The clear event behind a leaf (id = event id).
+pub const EVENT: Kind = Kind(90);
