@@ -1,1 +1,19 @@
+//! HTTP: HTML pages and the JSON API. Extract -> one use case -> render. No rules here.
+//!
+//! [`router`] is built from the flat tables in `routes.rs` and `api/routes.rs`; every route names
+//! its guard there, and every state-changing route is under the CSRF layer by construction.
 
+pub mod api;
+pub mod assets;
+pub mod cookies;
+pub mod csrf;
+pub mod error;
+pub mod extract;
+pub mod headers;
+pub mod page;
+pub mod pages;
+pub mod routes;
+pub mod web;
+
+pub use routes::router;
+pub use web::{Clock, Settings, Web};

@@ -1,0 +1,236 @@
+//! Sign-in: password, code or recovery code, first enrolment; sign-out.
+
+use askama::Template;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+use wardkeep_app::Error;
+use wardkeep_app::sign_in::{Next, SignedIn};
+use wardkeep_domain::account::password::Password;
+
+use crate::cookies;
+use crate::error::show;
+use crate::extract::{Posted, Visitor, VisitorPosted};
+use crate::page::{FormErrors, Page, done, render, render_invalid};
+use crate::web::Web;
+
+#[derive(Template)]
+#[template(path = "sign_in/password.html")]
+struct PasswordPage {
+    page: Page,
+    errors: FormErrors,
+    problem: String,
+    email: String,
+    registration_open: bool,
+}
+
+pub async fn password_page(visitor: Visitor) -> Response {
+    render(&password_template(&visitor, String::new(), String::new()))
+}
+
+fn password_template(visitor: &Visitor, email: String, problem: String) -> PasswordPage {
+    let page = if problem.is_empty() { visitor.page("Sign in") } else { visitor.page("Sign in").failed() };
+    PasswordPage { page, errors: FormErrors::default(), problem, email, registration_open: visitor.web.app.hospital().registration_open }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordForm {
+    email: String,
+    password: String,
+}
+
+pub async fn password(VisitorPosted { visitor, form }: VisitorPosted<PasswordForm>) -> Response {
+    match visitor.web.app.sign_in(&visitor.visit, &form.email, &Password::typed(&form.password)).await {
+        Ok(pending) => {
+            let to = if pending.next == Next::Enrol { "/sign-in/enrol" } else { "/sign-in/code" };
+            with_cookie(Redirect::to(to).into_response(), cookies::set(&visitor.web.settings, cookies::PENDING, &pending.token))
+        }
+        Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => {
+            refused(&error, &password_template(&visitor, form.email, show(&error).words))
+        }
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+/// The same page again, with the status that the error calls for.
+fn refused(error: &Error, template: &impl Template) -> Response {
+    let shown = show(error);
+    let mut response = render(template);
+    *response.status_mut() = shown.status;
+    if let Some(value) = shown.retry_after_s.and_then(|s| HeaderValue::from_str(&s.to_string()).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "sign_in/code.html")]
+struct CodePage {
+    page: Page,
+    email: String,
+    problem: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in/recovery.html")]
+struct RecoveryPage {
+    page: Page,
+    email: String,
+    problem: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeForm {
+    code: String,
+}
+
+pub async fn code_page(visitor: Visitor) -> Response {
+    match visitor.web.app.pending(&visitor.visit, &visitor.pending_token()).await {
+        Ok(pending) if pending.next == Next::Enrol => Redirect::to("/sign-in/enrol").into_response(),
+        Ok(pending) => render(&CodePage { page: visitor.page("Enter your code"), email: pending.email, problem: String::new() }),
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+pub async fn code(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> Response {
+    let token = visitor.pending_token();
+    match visitor.web.app.sign_in_code(&visitor.visit, &token, form.code.trim()).await {
+        Ok(signed) => signed_in(&visitor.web, &visitor, signed),
+        Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => match visitor.web.app.pending(&visitor.visit, &token).await {
+            Ok(pending) => refused(&error, &CodePage { page: visitor.page("Enter your code").failed(), email: pending.email, problem: problem(&error) }),
+            Err(error) => visitor.fail(&error),
+        },
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+pub async fn recovery_page(visitor: Visitor) -> Response {
+    match visitor.web.app.pending(&visitor.visit, &visitor.pending_token()).await {
+        Ok(pending) => render(&RecoveryPage { page: visitor.page("Enter a recovery code"), email: pending.email, problem: String::new() }),
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+pub async fn recovery(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> Response {
+    let token = visitor.pending_token();
+    match visitor.web.app.sign_in_recovery(&visitor.visit, &token, form.code.trim()).await {
+        Ok(signed) => signed_in(&visitor.web, &visitor, signed),
+        Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => match visitor.web.app.pending(&visitor.visit, &token).await {
+            Ok(pending) => refused(&error, &RecoveryPage { page: visitor.page("Enter a recovery code").failed(), email: pending.email, problem: problem(&error) }),
+            Err(error) => visitor.fail(&error),
+        },
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+fn problem(error: &Error) -> String {
+    match error {
+        Error::WrongCredentials => "That code is not right, or was used already. Wait for the next one and try again.".to_owned(),
+        other => show(other).words,
+    }
+}
+
+/// The picture for the authenticator app: side length in modules, and one SVG path.
+pub struct Qr {
+    pub size: usize,
+    pub path: String,
+}
+
+/// Draws a QR code as an SVG path with a quiet zone of two modules.
+#[must_use]
+pub fn qr(text: &str) -> Option<Qr> {
+    let code = qrcode::QrCode::new(text.as_bytes()).ok()?;
+    let width = code.width();
+    let dark = code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == qrcode::Color::Dark);
+    let path = dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % width + 2, at / width + 2)).collect();
+    Some(Qr { size: width + 4, path })
+}
+
+#[derive(Template)]
+#[template(path = "sign_in/enrol.html")]
+struct EnrolPage {
+    page: Page,
+    errors: FormErrors,
+    email: String,
+    key: String,
+    qr: Qr,
+}
+
+pub async fn enrol_page(visitor: Visitor) -> Response {
+    match enrol_template(&visitor, FormErrors::default()).await {
+        Ok(template) => render(&template),
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+async fn enrol_template(visitor: &Visitor, errors: FormErrors) -> Result<EnrolPage, Error> {
+    let token = visitor.pending_token();
+    let pending = visitor.web.app.pending(&visitor.visit, &token).await?;
+    let enrolment = visitor.web.app.enrolment(&visitor.visit, &token).await?;
+    let qr = qr(&enrolment.uri).ok_or_else(|| Error::Internal("the QR code does not fit".to_owned()))?;
+    let page = visitor.page("Set up your authenticator app");
+    let page = if errors.is_empty() { page } else { page.failed() };
+    Ok(EnrolPage { page, errors, email: pending.email, key: enrolment.key, qr })
+}
+
+pub async fn enrol(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> Response {
+    match visitor.web.app.enrol(&visitor.visit, &visitor.pending_token(), form.code.trim()).await {
+        Ok(signed) => signed_in(&visitor.web, &visitor, signed),
+        Err(Error::Invalid(errors)) => match enrol_template(&visitor, errors.into()).await {
+            Ok(template) => render_invalid(&template),
+            Err(error) => visitor.fail(&error),
+        },
+        Err(error) => visitor.fail(&error),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in/recovery_codes.html")]
+pub struct RecoveryCodesPage {
+    pub page: Page,
+    pub codes: Vec<String>,
+    pub next: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in/told.html")]
+struct ToldPage {
+    page: Page,
+    words: String,
+}
+
+/// Sets the session cookie, drops the pending one, and shows what must be seen once.
+fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
+    let response = match (signed.recovery_codes, signed.notice) {
+        (Some(codes), _) => render(&RecoveryCodesPage { page: visitor.page("Recovery codes"), codes, next: "/" }),
+        (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words }),
+        (None, None) => Redirect::to("/").into_response(),
+    };
+    let response = with_cookie(response, cookies::set(&web.settings, cookies::SESSION, &signed.token));
+    with_cookie(response, cookies::clear(&web.settings, cookies::PENDING))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Empty {}
+
+pub async fn sign_out(Posted { signed, .. }: Posted<Empty>) -> Response {
+    match signed.web.app.sign_out(&signed.ctx).await {
+        Ok(()) => {
+            let response = done(&signed.web, "/sign-in", "signed-out");
+            let mut response = with_cookie(response, cookies::clear(&signed.web.settings, cookies::SESSION));
+            response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+            response
+        }
+        Err(error) => signed.fail(&error),
+    }
+}
