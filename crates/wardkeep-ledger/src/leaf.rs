@@ -1,6 +1,6 @@
 //! The leaf: the public-safe bytes of one event. Carries no identity of patient or staff.
 
-use crate::commitment::{Commitment, Salt};
+use crate::commitment::{Commitment, Label, Salt};
 
 /// A random 16-byte id of one event (UUIDv7 bytes).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -91,25 +91,79 @@ pub enum Class {
 }
 
 impl Class {
-    /// Every class, in code order.
-    pub const ALL: &'static [Class] = &[]; // ledger helper: fill, with a test that it is complete
+    /// Every class with its stable dotted name, in code order.
+    pub const ALL: &'static [(Class, &'static str)] = CLASSES;
 
     /// Stable dotted name, for example `record.amended`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        todo!("ledger helper")
+        CLASSES.iter().find(|(class, _)| *class == self).map_or("unknown", |(_, name)| name)
     }
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let _ = name;
-        todo!("ledger helper")
+        CLASSES.iter().find(|(_, known)| *known == name).map(|(class, _)| *class)
     }
     #[must_use]
     pub fn from_code(code: u16) -> Option<Self> {
-        let _ = code;
-        todo!("ledger helper")
+        CLASSES.iter().find(|(class, _)| *class as u16 == code).map(|(class, _)| *class)
     }
 }
+
+const CLASSES: &[(Class, &str)] = &[
+    (Class::SignIn, "sign-in"),
+    (Class::SignOut, "sign-out"),
+    (Class::FactorChanged, "factor.changed"),
+    (Class::SessionRevoked, "session.revoked"),
+    (Class::PasswordChanged, "password.changed"),
+    (Class::AccountCreated, "account.created"),
+    (Class::AccountInvited, "account.invited"),
+    (Class::AccountSuspended, "account.suspended"),
+    (Class::AccountReinstated, "account.reinstated"),
+    (Class::RoleGranted, "role.granted"),
+    (Class::RoleTaken, "role.taken"),
+    (Class::AccountLinked, "account.linked"),
+    (Class::FactorReset, "factor.reset"),
+    (Class::ChartOpened, "chart.opened"),
+    (Class::RecordRead, "record.read"),
+    (Class::SearchRun, "search.run"),
+    (Class::DocumentDownloaded, "document.downloaded"),
+    (Class::Exported, "exported"),
+    (Class::Printed, "printed"),
+    (Class::LogRead, "log.read"),
+    (Class::AccessHistoryRead, "access-history.read"),
+    (Class::RecordCreated, "record.created"),
+    (Class::RecordAmended, "record.amended"),
+    (Class::RecordVoided, "record.voided"),
+    (Class::RecordRestored, "record.restored"),
+    (Class::PatientCreated, "patient.created"),
+    (Class::PatientAmended, "patient.amended"),
+    (Class::PatientMerged, "patient.merged"),
+    (Class::PatientErased, "patient.erased"),
+    (Class::DocumentUploaded, "document.uploaded"),
+    (Class::DocumentVoided, "document.voided"),
+    (Class::AssessmentCreated, "assessment.created"),
+    (Class::AssessmentAmended, "assessment.amended"),
+    (Class::AssessmentVoided, "assessment.voided"),
+    (Class::Imported, "imported"),
+    (Class::CareTeamChanged, "care-team.changed"),
+    (Class::Granted, "granted"),
+    (Class::BreakGlassOpened, "break-glass.opened"),
+    (Class::BreakGlassReviewed, "break-glass.reviewed"),
+    (Class::Denied, "denied"),
+    (Class::KeyCreated, "key.created"),
+    (Class::KeyRotated, "key.rotated"),
+    (Class::KeyShredded, "key.shredded"),
+    (Class::HospitalCreated, "hospital.created"),
+    (Class::Backup, "backup"),
+    (Class::Restore, "restore"),
+    (Class::ConfigurationChanged, "configuration.changed"),
+    (Class::StreamOpened, "stream.opened"),
+    (Class::PeerHeads, "peer.heads"),
+    (Class::CheckpointSigned, "checkpoint.signed"),
+    (Class::VerificationRun, "verification.run"),
+    (Class::IntegrityAlarm, "integrity.alarm"),
+    (Class::JobRun, "job.run"),
+];
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
@@ -150,8 +204,7 @@ impl SubjectDraft {
     /// Commitment over (subject, running number as u64 big endian).
     #[must_use]
     pub fn commit(&self, number: u64) -> Commitment {
-        let _ = number;
-        todo!("ledger helper")
+        Commitment::new(&self.salt, Label::Subject, &[&self.subject, &number.to_be_bytes()])
     }
 }
 
@@ -177,19 +230,88 @@ impl Leaf {
     /// Completes a draft. `subject_number` must be given exactly when the draft has a subject.
     #[must_use]
     pub fn complete(draft: &Draft, stream: &StreamId, boot: [u8; 16], sequence: u64, subject_number: Option<u64>) -> Self {
-        let _ = (draft, stream, boot, sequence, subject_number);
-        todo!("ledger helper")
+        let subject = match (&draft.subject, subject_number) {
+            (Some(subject), Some(number)) => subject.commit(number),
+            _ => NO_SUBJECT,
+        };
+        Self {
+            time_ms: draft.time_ms,
+            stream: stream.clone(),
+            boot,
+            sequence,
+            event: draft.event,
+            class: draft.class,
+            outcome: draft.outcome,
+            actor: draft.actor,
+            subject,
+            resource: draft.resource,
+            detail: draft.detail,
+        }
     }
+
+    /// The leaf's bytes: every field length-prefixed (u16 big endian), in the order of the spec.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        todo!("ledger helper")
+        let mut bytes = Vec::with_capacity(300);
+        let mut field = |data: &[u8]| {
+            bytes.extend_from_slice(&u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes());
+            bytes.extend_from_slice(data);
+        };
+        field(FORMAT);
+        field(&self.time_ms.to_be_bytes());
+        field(self.stream.as_str().as_bytes());
+        field(&self.boot);
+        field(&self.sequence.to_be_bytes());
+        field(&self.event.0);
+        field(&(self.class as u16).to_be_bytes());
+        field(&[self.outcome as u8]);
+        for commitment in [&self.actor, &self.subject, &self.resource, &self.detail] {
+            field(&commitment.0);
+        }
+        bytes
     }
+
     /// # Errors
     /// When the bytes are not exactly one leaf of a known format.
     pub fn decode(bytes: &[u8]) -> Result<Self, LeafError> {
-        let _ = bytes;
-        todo!("ledger helper")
+        let mut rest = bytes;
+        let mut field = || {
+            let (length, tail) = rest.split_first_chunk::<2>().ok_or(LeafError::Malformed("cut off"))?;
+            let (data, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length))).ok_or(LeafError::Malformed("cut off"))?;
+            rest = tail;
+            Ok::<&[u8], LeafError>(data)
+        };
+        if field()? != FORMAT {
+            return Err(LeafError::Malformed("unknown format"));
+        }
+        let time_ms = i64::from_be_bytes(fixed(field()?)?);
+        let stream = StreamId::parse(std::str::from_utf8(field()?).map_err(|_| LeafError::StreamName)?)?;
+        let boot = fixed(field()?)?;
+        let sequence = u64::from_be_bytes(fixed(field()?)?);
+        let event = EventId(fixed(field()?)?);
+        let class = Class::from_code(u16::from_be_bytes(fixed(field()?)?)).ok_or(LeafError::Malformed("unknown class"))?;
+        let outcome = match fixed::<1>(field()?)? {
+            [1] => Outcome::Success,
+            [2] => Outcome::Denied,
+            [3] => Outcome::Failed,
+            _ => return Err(LeafError::Malformed("unknown outcome")),
+        };
+        let mut commitment = || Ok::<_, LeafError>(Commitment(fixed(field()?)?));
+        let (actor, subject, resource, detail) = (commitment()?, commitment()?, commitment()?, commitment()?);
+        if !rest.is_empty() {
+            return Err(LeafError::Malformed("bytes after the end"));
+        }
+        Ok(Self { time_ms, stream, boot, sequence, event, class, outcome, actor, subject, resource, detail })
     }
+}
+
+const FORMAT: &[u8] = b"wardkeep-leaf/1";
+
+/// What stands in place of a subject when the event is about no patient.
+pub const NO_SUBJECT: Commitment = Commitment([0; 32]);
+
+fn fixed<const N: usize>(data: &[u8]) -> Result<[u8; N], LeafError> {
+    data.try_into().map_err(|_| LeafError::Malformed("field of the wrong length"))
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

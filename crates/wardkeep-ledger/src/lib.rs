@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod commitment;
 pub mod leaf;
 pub mod proof;
+pub mod publish;
 pub mod receipt;
 pub mod tree;
 pub mod verify;

@@ -1,10 +1,14 @@
 //! Keys: one key, one purpose. root key -> store key -> purpose keys and wrapped patient keys.
 
+use zeroize::Zeroize;
+
 /// A patient's data key, with the patient it belongs to. Wiped on drop.
-#[derive(Clone)]
+#[derive(Clone, Zeroize)]
+#[zeroize(drop)]
 pub struct PatientKey {
-    owner: [u8; 16],
-    _todo: (),
+    pub(crate) owner: [u8; 16],
+    pub(crate) epoch: u32,
+    pub(crate) key: [u8; 32],
 }
 
 impl std::fmt::Debug for PatientKey {
@@ -31,4 +35,20 @@ pub enum Purpose {
     Audit,
     /// The ledger's signing seed.
     Signing,
+}
+
+impl Purpose {
+    pub(crate) const ALL: [Purpose; 4] = [Purpose::Staff, Purpose::Credentials, Purpose::Audit, Purpose::Signing];
+    /// HKDF label, and the key id in the sealing context.
+    pub(crate) fn label(self) -> &'static [u8] {
+        match self {
+            Purpose::Staff => b"staff",
+            Purpose::Credentials => b"credentials",
+            Purpose::Audit => b"audit",
+            Purpose::Signing => b"signing",
+        }
+    }
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
 }

@@ -1,0 +1,91 @@
+//! Paths and bytes of a published log (C2SP tlog-tiles): tiles, entry bundles, proof files.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::checkpoint::{Checkpoint, VerifyingKey};
+use crate::leaf::Leaf;
+use crate::proof::check_inclusion;
+use crate::tree::{Hash, TILE_WIDTH, TileId, leaf_hash};
+
+/// `tile/<L>/<N>[.p/<W>]`.
+#[must_use]
+pub fn tile_path(id: TileId, width: usize) -> String {
+    format!("tile/{}/{}", id.level, numbered(id.index, width))
+}
+
+/// `tile/entries/<N>[.p/<W>]`.
+#[must_use]
+pub fn bundle_path(index: u64, width: usize) -> String {
+    format!("tile/entries/{}", numbered(index, width))
+}
+
+/// Groups of three digits, all but the last with an `x`: 1234067 is `x001/x234/067`.
+fn numbered(index: u64, width: usize) -> String {
+    let mut groups = vec![format!("{:03}", index % 1000)];
+    let mut rest = index / 1000;
+    while rest > 0 {
+        groups.push(format!("x{:03}", rest % 1000));
+        rest /= 1000;
+    }
+    groups.reverse();
+    let path = groups.join("/");
+    if width < TILE_WIDTH { format!("{path}.p/{width}") } else { path }
+}
+
+/// Each leaf with its length (u16 big endian) before it.
+#[must_use]
+pub fn encode_bundle<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for leaf in leaves {
+        bytes.extend_from_slice(&u16::try_from(leaf.len()).unwrap_or(u16::MAX).to_be_bytes());
+        bytes.extend_from_slice(leaf);
+    }
+    bytes
+}
+
+/// `None` when the bytes are cut off.
+#[must_use]
+pub fn decode_bundle(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut leaves = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let (leaf, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        leaves.push(leaf.to_vec());
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(leaves)
+}
+
+/// A self-contained proof (C2SP tlog-proof@v1) that a leaf stands in a signed log.
+#[must_use]
+pub fn proof_file(leaf: &[u8], index: u64, path: &[Hash], note: &str) -> String {
+    let mut text = format!("c2sp.org/tlog-proof@v1\nextra {}\nindex {index}\n", STANDARD.encode(leaf));
+    for hash in path {
+        text.push_str(&STANDARD.encode(hash));
+        text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(note);
+    text
+}
+
+/// Reads a proof file and checks everything in it against `key`.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, Checkpoint), &'static str> {
+    let (head, note) = text.split_once("\n\n").ok_or("there is no checkpoint in the file")?;
+    let mut lines = head.lines();
+    if lines.next() != Some("c2sp.org/tlog-proof@v1") {
+        return Err("this is no proof file");
+    }
+    let leaf = lines.next().and_then(|line| line.strip_prefix("extra ")).and_then(|leaf| STANDARD.decode(leaf).ok()).ok_or("the entry is missing")?;
+    let index: u64 = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(|n| n.parse().ok()).ok_or("the index is missing")?;
+    let path: Option<Vec<Hash>> = lines.map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok())).collect();
+    let path = path.ok_or("a hash is malformed")?;
+    let checkpoint = Checkpoint::verify(note, key).map_err(|_| "the checkpoint is not signed by this log")?;
+    if !check_inclusion(&leaf_hash(&leaf), index, &checkpoint.head, &path) {
+        return Err("the entry does not stand in the signed log");
+    }
+    Ok((index, Leaf::decode(&leaf).map_err(|_| "the entry is malformed")?, checkpoint))
+}
