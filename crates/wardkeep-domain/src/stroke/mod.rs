@@ -2,6 +2,7 @@
 
 pub mod generate;
 pub mod import;
+mod parse;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,30 @@ pub struct Attributes {
 impl std::fmt::Debug for Attributes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Attributes(…)")
+    }
+}
+
+impl Attributes {
+    /// Appends a line of the public layout, with a line feed. No cell can be taken for a formula:
+    /// all are closed words or unsigned numbers.
+    pub fn csv_line(&self, id: u64, out: &mut String) {
+        use std::fmt::Write;
+        let bmi: &dyn std::fmt::Display = self.bmi.as_ref().map_or(&"N/A", |bmi| bmi);
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            out,
+            "{id},{},{},{},{},{},{},{},{},{bmi},{},{}",
+            parse::gender_code(self.sex),
+            self.age_years,
+            u8::from(self.hypertension),
+            u8::from(self.heart_disease),
+            if self.ever_married { "Yes" } else { "No" },
+            self.work_type.code(),
+            self.residence.code(),
+            self.avg_glucose_mg_dl,
+            self.smoking.code(),
+            u8::from(self.stroke),
+        );
     }
 }
 
@@ -165,7 +190,34 @@ impl AssessmentForm {
     /// # Errors
     /// One error per wrong field, in layout order.
     pub fn parse(&self) -> Result<Attributes, FieldErrors> {
-        todo!("domain helper")
+        let mut errors = FieldErrors::new();
+        let sex = errors.take(parse::gender(&self.gender));
+        let age_years = errors.take(parse::age(&self.age));
+        let hypertension = errors.take(parse::zero_one("hypertension", &self.hypertension));
+        let heart_disease = errors.take(parse::zero_one("heart_disease", &self.heart_disease));
+        let ever_married = errors.take(parse::ever_married(&self.ever_married));
+        let work_type = errors.take(parse::work_type(&self.work_type));
+        let residence = errors.take(parse::residence(&self.residence_type));
+        let avg_glucose_mg_dl = errors.take(parse::glucose(&self.avg_glucose_level));
+        let bmi = errors.take(parse::bmi(&self.bmi));
+        let smoking = errors.take(parse::smoking(&self.smoking_status));
+        let stroke = errors.take(parse::zero_one("stroke", &self.stroke));
+        let whole = (|| {
+            Some(Attributes {
+                sex: sex?,
+                age_years: age_years?,
+                hypertension: hypertension?,
+                heart_disease: heart_disease?,
+                ever_married: ever_married?,
+                work_type: work_type?,
+                residence: residence?,
+                avg_glucose_mg_dl: avg_glucose_mg_dl?,
+                bmi: bmi?,
+                smoking: smoking?,
+                stroke: stroke?,
+            })
+        })();
+        errors.into_result(whole)
     }
     /// # Errors
     /// When the reason is shorter than 5 or longer than 500 characters.
@@ -175,8 +227,23 @@ impl AssessmentForm {
     /// The form filled with an assessment, for editing.
     #[must_use]
     pub fn from_attributes(attributes: &Attributes) -> Self {
-        let _ = attributes;
-        todo!("domain helper")
+        let text = |value: &str| value.to_owned();
+        let zero_one = |value: bool| text(if value { "1" } else { "0" });
+        Self {
+            gender: text(parse::gender_code(attributes.sex)),
+            age: attributes.age_years.to_string(),
+            hypertension: zero_one(attributes.hypertension),
+            heart_disease: zero_one(attributes.heart_disease),
+            ever_married: text(if attributes.ever_married { "Yes" } else { "No" }),
+            work_type: text(attributes.work_type.code()),
+            residence_type: text(attributes.residence.code()),
+            avg_glucose_level: attributes.avg_glucose_mg_dl.to_string(),
+            bmi: attributes.bmi.map_or_else(String::new, |bmi| bmi.to_string()),
+            smoking_status: text(attributes.smoking.code()),
+            stroke: zero_one(attributes.stroke),
+            reason: String::new(),
+            version: String::new(),
+        }
     }
 }
 
@@ -200,3 +267,6 @@ impl Filter {
             && self.smoking.is_none_or(|s| a.smoking == s)
     }
 }
+
+#[cfg(test)]
+mod tests;
