@@ -1,8 +1,8 @@
 //! Asking policy, with the facts it needs; a denial becomes an event before it becomes an answer.
 
+use wardkeep_domain::AccountId;
 use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
-use wardkeep_domain::AccountId;
 use wardkeep_ledger::{Class, Outcome};
 use wardkeep_policy::{Action, Actor, Denial, Facts, Permit, Resource};
 use wardkeep_store::DocId;
@@ -79,7 +79,11 @@ impl App {
     /// Writes the denial into the log, then gives the error: `NotFound` when the actor may not
     /// know that the thing exists. When the log cannot be written, that is the answer.
     async fn denied(&self, ctx: &Ctx, resource: Resource, denial: Denial) -> Error {
-        let act = Act::by(self, Side::Records, ctx, Class::Denied).outcome(Outcome::Denied).rule(&denial.rule).detail("action", denial.action.name()).detail("reason", denial.reason.clone());
+        let act = Act::by(self, Side::Records, ctx, Class::Denied)
+            .outcome(Outcome::Denied)
+            .rule(&denial.rule)
+            .detail("action", denial.action.name())
+            .detail("reason", denial.reason.clone());
         let act = match resource {
             Resource::Chart { patient, .. } => match self.patient_key(patient, ctx.now()).await {
                 Ok(key) => act.subject(&key),

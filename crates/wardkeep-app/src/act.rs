@@ -6,8 +6,8 @@
 //! `docs/spec/ledger.md` ("Clear events").
 
 use serde::{Deserialize, Serialize};
-use wardkeep_domain::date::Moment;
 use wardkeep_domain::PatientId;
+use wardkeep_domain::date::Moment;
 use wardkeep_ledger::commitment::Label;
 use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
 use wardkeep_policy::Actor;
@@ -58,9 +58,12 @@ impl Who {
     #[must_use]
     pub fn of(ctx: &Ctx) -> Self {
         let (kind, id, name, role) = match (ctx.actor, &ctx.account) {
-            (Actor::Account { id, role, .. }, account) => {
-                ("account", hex::encode(id.bytes()), account.as_ref().map(|a| a.display_name.clone()).unwrap_or_default(), role.code().to_owned())
-            }
+            (Actor::Account { id, role, .. }, account) => (
+                "account",
+                hex::encode(id.bytes()),
+                account.as_ref().map(|a| a.display_name.clone()).unwrap_or_default(),
+                role.code().to_owned(),
+            ),
             (Actor::Job { job }, _) => ("job", job.to_owned(), job.to_owned(), String::new()),
             (Actor::Operator, _) => ("operator", String::new(), "Command line".to_owned(), String::new()),
         };
@@ -69,10 +72,24 @@ impl Who {
     /// Somebody who has not signed in.
     #[must_use]
     pub fn visitor(visit: &Visit) -> Self {
-        Self { kind: "visitor".to_owned(), id: String::new(), name: String::new(), role: String::new(), address: visit.address.clone(), device: visit.device.clone() }
+        Self {
+            kind: "visitor".to_owned(),
+            id: String::new(),
+            name: String::new(),
+            role: String::new(),
+            address: visit.address.clone(),
+            device: visit.device.clone(),
+        }
     }
     fn fields(&self) -> [&[u8]; 6] {
-        [self.kind.as_bytes(), self.id.as_bytes(), self.name.as_bytes(), self.role.as_bytes(), self.address.as_bytes(), self.device.as_bytes()]
+        [
+            self.kind.as_bytes(),
+            self.id.as_bytes(),
+            self.name.as_bytes(),
+            self.role.as_bytes(),
+            self.address.as_bytes(),
+            self.device.as_bytes(),
+        ]
     }
 }
 
@@ -169,9 +186,29 @@ pub(crate) struct Act<'a> {
 
 impl<'a> Act<'a> {
     pub(crate) fn new(app: &'a App, side: Side, visit: &'a Visit, who: Who, class: Class) -> Self {
-        let change = Changeset { expects: Vec::new(), puts: Vec::new(), erases: Vec::new(), blobs: Vec::new(), events: Vec::new(), discloses: Discloses::Nothing };
+        let change = Changeset {
+            expects: Vec::new(),
+            puts: Vec::new(),
+            erases: Vec::new(),
+            blobs: Vec::new(),
+            events: Vec::new(),
+            discloses: Discloses::Nothing,
+        };
         let event = EventId(visit.new_id());
-        Self { app, visit, who, side, event, class, outcome: Outcome::Success, rule: None, subject: None, named: Vec::new(), detail: Vec::new(), change }
+        Self {
+            app,
+            visit,
+            who,
+            side,
+            event,
+            class,
+            outcome: Outcome::Success,
+            rule: None,
+            subject: None,
+            named: Vec::new(),
+            detail: Vec::new(),
+            change,
+        }
     }
     /// For an authenticated request.
     pub(crate) fn by(app: &'a App, side: Side, ctx: &'a Ctx, class: Class) -> Self {
@@ -229,21 +266,48 @@ impl<'a> Act<'a> {
     }
     /// Writes version `version` (the current one plus one) of a patient's document.
     #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
-    pub(crate) fn put_patient<T: Serialize>(&mut self, key: &PatientKey, kind: Kind, id: DocId, version: u64, body: &T, terms: Vec<Term>, unique: Vec<Term>) -> Result<()> {
+    pub(crate) fn put_patient<T: Serialize>(
+        &mut self,
+        key: &PatientKey,
+        kind: Kind,
+        id: DocId,
+        version: u64,
+        body: &T,
+        terms: Vec<Term>,
+        unique: Vec<Term>,
+    ) -> Result<()> {
         let sealed = self.app.seal_patient_doc(self.visit, self.side.name(), key, kind, id, version, self.event, body)?;
         self.put_sealed(kind, id, Owner(key.owner()), version, sealed, terms, unique);
         Ok(())
     }
     /// Writes version `version` of a document that is no patient's (or that authorisation reads).
     #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
-    pub(crate) fn put_own<T: Serialize>(&mut self, purpose: Purpose, kind: Kind, id: DocId, version: u64, body: &T, terms: Vec<Term>, unique: Vec<Term>) -> Result<()> {
+    pub(crate) fn put_own<T: Serialize>(
+        &mut self,
+        purpose: Purpose,
+        kind: Kind,
+        id: DocId,
+        version: u64,
+        body: &T,
+        terms: Vec<Term>,
+        unique: Vec<Term>,
+    ) -> Result<()> {
         let sealed = self.app.seal_own_doc(self.visit, self.side.name(), purpose, kind, id, version, self.event, body)?;
         self.put_sealed(kind, id, Owner::NONE, version, sealed, terms, unique);
         Ok(())
     }
     /// Writes bytes that are sealed already (wrapped keys).
     #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
-    pub(crate) fn put_sealed(&mut self, kind: Kind, id: DocId, owner: Owner, version: u64, sealed: Vec<u8>, terms: Vec<Term>, unique: Vec<Term>) {
+    pub(crate) fn put_sealed(
+        &mut self,
+        kind: Kind,
+        id: DocId,
+        owner: Owner,
+        version: u64,
+        sealed: Vec<u8>,
+        terms: Vec<Term>,
+        unique: Vec<Term>,
+    ) {
         self.wrote(kind, id, version, wardkeep_vault::vault::digest(&sealed));
         self.change.puts.push(Put { kind, id, owner, version: Version(version), sealed, terms, unique });
     }
@@ -251,7 +315,12 @@ impl<'a> Act<'a> {
     /// The changeset, for merging several acts into one commit (imports).
     pub(crate) fn build(mut self) -> Result<(Side, Changeset)> {
         let salt = || self.visit.entropy.bytes::<32>();
-        let about = About { named: std::mem::take(&mut self.named), resource_salt: salt(), detail: std::mem::take(&mut self.detail), detail_salt: salt() };
+        let about = About {
+            named: std::mem::take(&mut self.named),
+            resource_salt: salt(),
+            detail: std::mem::take(&mut self.detail),
+            detail_salt: salt(),
+        };
         let (resource, detail) = (about.resource_commitment(), about.detail_commitment());
         let subject_salt = salt();
         let mut part = ActorPart {
@@ -269,14 +338,27 @@ impl<'a> Act<'a> {
         let mut subject = None;
         if let Some(key) = &self.subject {
             let patient = PatientId::from_bytes(key.owner());
-            subject = Some(SubjectDraft { counter: self.app.subject_counter(self.side.name(), patient), salt: Salt(subject_salt), subject: key.owner() });
+            subject = Some(SubjectDraft {
+                counter: self.app.subject_counter(self.side.name(), patient),
+                salt: Salt(subject_salt),
+                subject: key.owner(),
+            });
             subject_part = Some(SubjectPart { patient, subject_salt, about });
         } else {
             part.about = Some(about);
         }
         let put = self.event_put(&part, subject_part.as_ref())?;
         self.change.puts.push(put);
-        self.change.events.push(Draft { time_ms: self.visit.now.0, event: self.event, class: self.class, outcome: self.outcome, actor, subject, resource, detail });
+        self.change.events.push(Draft {
+            time_ms: self.visit.now.0,
+            event: self.event,
+            class: self.class,
+            outcome: self.outcome,
+            actor,
+            subject,
+            resource,
+            detail,
+        });
         Ok((self.side, self.change))
     }
 
@@ -357,7 +439,13 @@ impl App {
         serde_json::from_slice(&plain).map_err(|_| Error::Integrity)
     }
     /// Opens the patient's part under a receipt; `None` when the event has none.
-    pub(crate) fn open_subject_part(&self, side: Side, key: &PatientKey, document: &wardkeep_store::Document, receipt: &Receipt) -> Result<Option<SubjectPart>> {
+    pub(crate) fn open_subject_part(
+        &self,
+        side: Side,
+        key: &PatientKey,
+        document: &wardkeep_store::Document,
+        receipt: &Receipt,
+    ) -> Result<Option<SubjectPart>> {
         let (_, subject) = Self::split_event(&document.sealed)?;
         if subject.is_empty() {
             return Ok(None);

@@ -118,12 +118,24 @@ impl App {
         todo!("audit helper")
     }
     /// Tells of an entry whose check failed: an event and an alarm, once per document version.
-    pub(crate) async fn raise_integrity_alarm(&self, ctx: &Ctx, kind: wardkeep_store::Kind, id: wardkeep_store::DocId, version: u64) -> Result<()> {
+    pub(crate) async fn raise_integrity_alarm(
+        &self,
+        ctx: &Ctx,
+        kind: wardkeep_store::Kind,
+        id: wardkeep_store::DocId,
+        version: u64,
+    ) -> Result<()> {
         let _ = (ctx, kind, id, version);
         todo!("audit helper")
     }
     /// Newest events first of one account: its last sign-ins.
-    pub(crate) async fn events_of_page(&self, side: crate::act::Side, terms: Vec<wardkeep_store::Term>, before: Option<u64>, limit: usize) -> Result<Page<wardkeep_store::Document>> {
+    pub(crate) async fn events_of_page(
+        &self,
+        side: crate::act::Side,
+        terms: Vec<wardkeep_store::Term>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<wardkeep_store::Document>> {
         let _ = (side, terms, before, limit);
         todo!("audit helper")
     }

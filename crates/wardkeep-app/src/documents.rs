@@ -37,7 +37,14 @@ impl App {
     ///
     /// # Errors
     /// `Invalid` on `file` or `description`, `Denied`, `NotFound`.
-    pub async fn begin_upload(&self, ctx: &Ctx, patient: PatientId, file_name: &str, declared_type: &str, description: &str) -> Result<Upload> {
+    pub async fn begin_upload(
+        &self,
+        ctx: &Ctx,
+        patient: PatientId,
+        file_name: &str,
+        declared_type: &str,
+        description: &str,
+    ) -> Result<Upload> {
         let _ = (ctx, patient, file_name, declared_type, description);
         todo!("documents helper")
     }
@@ -59,7 +66,13 @@ impl App {
     ///
     /// # Errors
     /// `NotFound`, `Denied`, `Integrity`, `Refused` when the range cannot be satisfied.
-    pub async fn download(&self, ctx: &Ctx, patient: PatientId, document: DocumentId, range: Option<(u64, Option<u64>)>) -> Result<Download> {
+    pub async fn download(
+        &self,
+        ctx: &Ctx,
+        patient: PatientId,
+        document: DocumentId,
+        range: Option<(u64, Option<u64>)>,
+    ) -> Result<Download> {
         let _ = (ctx, patient, document, range);
         todo!("documents helper")
     }

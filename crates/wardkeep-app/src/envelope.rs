@@ -37,34 +37,76 @@ pub(crate) fn context(store: &'static str, kind: Kind, id: DocId, version: u64) 
 
 fn decode<T: DeserializeOwned>(document: &Document, plain: &Plain) -> Result<Opened<T>> {
     let envelope: Envelope<T> = serde_json::from_slice(plain).map_err(|_| Error::Integrity)?;
-    Ok(Opened { version: document.version.0, event: EventId(envelope.event), digest: wardkeep_vault::vault::digest(&document.sealed), body: envelope.body })
+    Ok(Opened {
+        version: document.version.0,
+        event: EventId(envelope.event),
+        digest: wardkeep_vault::vault::digest(&document.sealed),
+        body: envelope.body,
+    })
 }
 
 impl App {
     /// Opens a document of a patient under a receipt that covers the patient.
-    pub(crate) fn open_patient_doc<T: DeserializeOwned>(&self, store: &'static str, key: &PatientKey, document: &Document, receipt: &wardkeep_ledger::Receipt) -> Result<Opened<T>> {
+    pub(crate) fn open_patient_doc<T: DeserializeOwned>(
+        &self,
+        store: &'static str,
+        key: &PatientKey,
+        document: &Document,
+        receipt: &wardkeep_ledger::Receipt,
+    ) -> Result<Opened<T>> {
         let plain = self.vault.open(key, &context(store, document.kind, document.id, document.version.0), &document.sealed, receipt)?;
         decode(document, &plain)
     }
     /// Asks a yes-or-no question of a patient's document before there is a receipt.
-    pub(crate) fn sift_patient_doc<T: DeserializeOwned>(&self, store: &'static str, key: &PatientKey, document: &Document, keep: impl FnOnce(&T) -> bool) -> Result<bool> {
+    pub(crate) fn sift_patient_doc<T: DeserializeOwned>(
+        &self,
+        store: &'static str,
+        key: &PatientKey,
+        document: &Document,
+        keep: impl FnOnce(&T) -> bool,
+    ) -> Result<bool> {
         let read = |plain: &[u8]| serde_json::from_slice::<Envelope<T>>(plain).is_ok_and(|envelope| keep(&envelope.body));
         Ok(self.vault.sift(key, &context(store, document.kind, document.id, document.version.0), &document.sealed, read)?)
     }
     /// Opens a document that is no patient's.
-    pub(crate) fn open_own_doc<T: DeserializeOwned>(&self, store: &'static str, purpose: Purpose, document: &Document) -> Result<Opened<T>> {
+    pub(crate) fn open_own_doc<T: DeserializeOwned>(
+        &self,
+        store: &'static str,
+        purpose: Purpose,
+        document: &Document,
+    ) -> Result<Opened<T>> {
         let plain = self.vault.open_own(purpose, &context(store, document.kind, document.id, document.version.0), &document.sealed)?;
         decode(document, &plain)
     }
     /// Seals a value under a patient's key.
     #[expect(clippy::too_many_arguments, reason = "each one is bound into the sealed bytes")]
-    pub(crate) fn seal_patient_doc<T: Serialize>(&self, visit: &Visit, store: &'static str, key: &PatientKey, kind: Kind, id: DocId, version: u64, event: EventId, body: &T) -> Result<Vec<u8>> {
+    pub(crate) fn seal_patient_doc<T: Serialize>(
+        &self,
+        visit: &Visit,
+        store: &'static str,
+        key: &PatientKey,
+        kind: Kind,
+        id: DocId,
+        version: u64,
+        event: EventId,
+        body: &T,
+    ) -> Result<Vec<u8>> {
         let plain = Plain::new(serde_json::to_vec(&Envelope { event: event.0, body }).map_err(|error| Error::Internal(error.to_string()))?);
         Ok(self.vault.seal(key, &context(store, kind, id, version), &plain, &mut |buffer| visit.entropy.fill(buffer)))
     }
     /// Seals a value that is no patient's.
     #[expect(clippy::too_many_arguments, reason = "each one is bound into the sealed bytes")]
-    pub(crate) fn seal_own_doc<T: Serialize>(&self, visit: &Visit, store: &'static str, purpose: Purpose, kind: Kind, id: DocId, version: u64, event: EventId, body: &T) -> Result<Vec<u8>> {
+    pub(crate) fn seal_own_doc<T: Serialize>(
+        &self,
+        visit: &Visit,
+        store: &'static str,
+        purpose: Purpose,
+        kind: Kind,
+        id: DocId,
+        version: u64,
+        event: EventId,
+        body: &T,
+    ) -> Result<Vec<u8>> {
         let plain = Plain::new(serde_json::to_vec(&Envelope { event: event.0, body }).map_err(|error| Error::Internal(error.to_string()))?);
         Ok(self.vault.seal_own(purpose, &context(store, kind, id, version), &plain, &mut |buffer| visit.entropy.fill(buffer)))
     }

@@ -141,11 +141,19 @@ impl App {
     /// # Errors
     /// [`Error::Refused`] when there is none, [`Error::Unavailable`] when the key does not fit.
     pub async fn open(parts: Parts, visit: &Visit) -> Result<App> {
-        let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()))?;
+        let wrapped = parts
+            .control
+            .get(kinds::STORE_KEY, ZERO)
+            .await?
+            .ok_or_else(|| Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()))?;
         let vault = Vault::unlock(parts.provider.as_ref(), &wrapped.sealed).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let read = |document: Option<wardkeep_store::Document>| document.ok_or_else(|| Error::Refused("the control store is incomplete: restore it from a backup".to_owned()));
+        let read = |document: Option<wardkeep_store::Document>| {
+            document.ok_or_else(|| Error::Refused("the control store is incomplete: restore it from a backup".to_owned()))
+        };
         let (hospital, seed) = {
-            let context = |document: &wardkeep_store::Document| crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0);
+            let context = |document: &wardkeep_store::Document| {
+                crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0)
+            };
             let hospital = read(parts.control.get(kinds::HOSPITAL, ZERO).await?)?;
             let signing = read(parts.control.get(kinds::SIGNING_KEY, ZERO).await?)?;
             let hospital = vault.open_own(Purpose::Staff, &context(&hospital), &hospital.sealed)?;
@@ -162,8 +170,10 @@ impl App {
 
     fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], visit: &Visit) -> Result<App> {
         let boot = visit.entropy.bytes::<16>();
-        let committer = |store: &Arc<dyn Store>, side| Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side)?, boot }));
-        let signer = wardkeep_ledger::Signer::from_seed(&format!("wardkeep/{}", hospital.id), seed).map_err(|error| Error::Internal(error.to_string()))?;
+        let committer =
+            |store: &Arc<dyn Store>, side| Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side)?, boot }));
+        let signer = wardkeep_ledger::Signer::from_seed(&format!("wardkeep/{}", hospital.id), seed)
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let policy = Policy::embedded().map_err(|error| Error::Internal(error.to_string()))?;
         Ok(App(Arc::new(Inner {
             control_committer: committer(&parts.control, Side::Control)?,

@@ -1,37 +1,243 @@
 //! The ledger's keeper: signs checkpoints every second while the log grows, publishes tiles,
 //! exchanges stream heads, refuses to start on a rolled-back store. Runs as the job `keeper`.
 
-use crate::{App, Result, Visit};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wardkeep_domain::date::Moment;
+use wardkeep_ledger::checkpoint::Monotonic;
+use wardkeep_ledger::proof::check_consistency;
+use wardkeep_ledger::publish::{bundle_path, encode_bundle, tile_path};
+use wardkeep_ledger::tree::{TILE_WIDTH, TileId};
+use wardkeep_ledger::{Checkpoint, Class, Head, StreamId};
+
+use crate::act::{Act, Side};
+use crate::{App, Error, Result, Visit, tiles};
+
+/// How often streams log each other's heads.
+const PEER_HEADS_MS: i64 = 60_000;
+const WIDTH: u64 = TILE_WIDTH as u64;
+/// Entries read at once while publishing.
+const BUNDLES_AT_ONCE: u64 = 16;
 
 /// What the keeper remembers between ticks.
 #[derive(Debug, Default)]
-pub struct State {
-    _todo: (),
+pub struct State(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    signed: HashMap<Side, (Monotonic, Moment)>,
+    published: HashMap<Side, u64>,
+    peers_at: Option<Moment>,
+    peers: HashMap<Side, u64>,
 }
 
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Newest signed head of a side and when it was signed.
+    pub(crate) fn sealed(&self, side: Side) -> Option<(Head, Moment)> {
+        self.lock().signed.get(&side).and_then(|(monotonic, at)| monotonic.last().map(|head| (head, *at)))
+    }
+}
+
+const SIDES: [Side; 2] = [Side::Control, Side::Records];
+
 impl App {
+    /// The origin line of a stream's checkpoints.
+    pub(crate) fn origin(&self, stream: &StreamId) -> String {
+        format!("wardkeep/{}/{}", self.hospital().id, stream.as_str())
+    }
+
     /// Called about every second by the composition root. Signs and publishes what is new; every
     /// 60 s logs the other stream's head when it grew.
     ///
     /// # Errors
     /// `Unavailable`; the caller logs it and tries again.
     pub async fn tick(&self, visit: &Visit) -> Result<()> {
-        let _ = visit;
-        todo!("audit helper")
+        self.exchange_heads(visit).await?;
+        for side in SIDES {
+            self.seal_and_publish(side, visit).await?;
+        }
+        Ok(())
     }
-    /// At start: the newest published checkpoint must not know more than the store.
+
+    async fn seal_and_publish(&self, side: Side, visit: &Visit) -> Result<()> {
+        let stream = self.stream(side)?;
+        let Some(head) = self.store(side).head(&stream).await? else { return Ok(()) };
+        let last = self.state.sealed(side).map(|(head, _)| head);
+        if last == Some(head) {
+            return Ok(());
+        }
+        let proof = match last {
+            Some(last) => tiles::consistency(self.store(side).as_ref(), &stream, last.size, head.size).await?,
+            None => Vec::new(),
+        };
+        {
+            let mut state = self.state.lock();
+            let (monotonic, at) = state.signed.entry(side).or_insert_with(|| (Monotonic::default(), visit.now));
+            monotonic.advance(head, &proof).map_err(|error| Error::Unavailable(error.to_string()))?;
+            *at = visit.now;
+        }
+        let note = self.signer.sign(&self.origin(&stream), &head, visit.now.0);
+        self.store(side).checkpoint_put(&stream, &note).await?;
+        if let Some(paths) = &self.paths {
+            self.publish(side, &stream, head, &note, paths.ledger().join(stream.as_str())).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes new entry bundles and tiles, then the checkpoint, so that a reader never sees a
+    /// checkpoint without its entries.
+    async fn publish(&self, side: Side, stream: &StreamId, head: Head, note: &str, dir: PathBuf) -> Result<()> {
+        let from = self.state.lock().published.get(&side).copied().unwrap_or(0).min(head.size);
+        let mut bundle = from / WIDTH;
+        while bundle * WIDTH < head.size {
+            let start = bundle * WIDTH;
+            let count = (head.size - start).min(BUNDLES_AT_ONCE * WIDTH);
+            let entries = self.store(side).entries(stream, start, usize::try_from(count).unwrap_or(usize::MAX)).await?;
+            let files: Vec<(String, Vec<u8>)> = entries
+                .chunks(TILE_WIDTH)
+                .zip(bundle..)
+                .map(|(chunk, index)| (bundle_path(index, chunk.len()), encode_bundle(chunk.iter().map(|entry| entry.leaf.as_slice()))))
+                .collect();
+            write_files(dir.clone(), files).await?;
+            bundle += BUNDLES_AT_ONCE;
+        }
+        self.publish_tiles(side, stream, from, head.size, &dir).await?;
+        write_files(dir, vec![("checkpoint".to_owned(), note.as_bytes().to_vec())]).await?;
+        self.state.lock().published.insert(side, head.size);
+        Ok(())
+    }
+
+    async fn publish_tiles(&self, side: Side, stream: &StreamId, from: u64, size: u64, dir: &Path) -> Result<()> {
+        let (mut old, mut new, mut level) = (from, size, 0u8);
+        while new > 0 {
+            let mut files = Vec::new();
+            for index in old / WIDTH..=(new - 1) / WIDTH {
+                let width = usize::try_from((new - index * WIDTH).min(WIDTH)).unwrap_or(TILE_WIDTH);
+                let id = TileId { level, index };
+                let hashes = self.store(side).tile(stream, id).await?.ok_or(Error::Integrity)?;
+                files.push((tile_path(id, width), hashes.get(..width).ok_or(Error::Integrity)?.concat()));
+            }
+            write_files(dir.to_path_buf(), files).await?;
+            (old, new, level) = (old / WIDTH, new / WIDTH, level.saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// Each stream logs the head of the other, so deleting or rolling back a whole stream shows.
+    /// A peer event makes the other stream grow by one, so only growth by more is logged.
+    async fn exchange_heads(&self, visit: &Visit) -> Result<()> {
+        let due = self.state.lock().peers_at.is_none_or(|at| visit.now.since_ms(at) >= PEER_HEADS_MS);
+        if !due {
+            return Ok(());
+        }
+        self.state.lock().peers_at = Some(visit.now);
+        for (side, other) in [(Side::Control, Side::Records), (Side::Records, Side::Control)] {
+            let stream = self.stream(other)?;
+            let Some(head) = self.store(other).head(&stream).await? else { continue };
+            let seen = self.state.lock().peers.get(&other).copied().unwrap_or(0);
+            if head.size > seen + 1 {
+                let ctx = self.job(visit, "keeper");
+                let act = Act::by(self, side, &ctx, Class::PeerHeads)
+                    .detail("stream", stream.as_str())
+                    .detail("size", head.size.to_string())
+                    .detail("root", hex::encode(head.root));
+                act.commit().await?;
+                self.state.lock().peers.insert(other, head.size);
+            }
+        }
+        Ok(())
+    }
+
+    /// At start: neither the newest published checkpoint nor the stored one may know more than
+    /// the store, or anything else.
     ///
     /// # Errors
     /// `Unavailable` naming both heads ("rollback or fork").
     pub async fn check_rollback(&self) -> Result<()> {
-        todo!("audit helper")
+        let key = self.signer.verifying_key();
+        for side in SIDES {
+            let stream = self.stream(side)?;
+            let published =
+                self.paths.as_ref().and_then(|paths| std::fs::read_to_string(paths.ledger().join(stream.as_str()).join("checkpoint")).ok());
+            let stored = self.store(side).checkpoint(&stream).await?;
+            for (place, note) in [("published", published), ("stored", stored)] {
+                let Some(note) = note else { continue };
+                let known = Checkpoint::verify(&note, &key)
+                    .map_err(|error| Error::Unavailable(format!("the {place} checkpoint of {}: {error}", stream.as_str())))?;
+                self.check_extends(side, &stream, known.head, place).await?;
+                let mut state = self.state.lock();
+                let at = Moment(known.time_ms.unwrap_or(0));
+                state.signed.insert(side, (Monotonic::from(Some(known.head)), at));
+                if place == "published" {
+                    state.published.insert(side, known.head.size);
+                }
+            }
+        }
+        Ok(())
     }
-    /// Drains the committers and publishes a last time.
+
+    async fn check_extends(&self, side: Side, stream: &StreamId, known: Head, place: &str) -> Result<()> {
+        let head = self.store(side).head(stream).await?.unwrap_or(Head { size: 0, root: [0; 32] });
+        let extends = known.size <= head.size
+            && check_consistency(&known, &head, &tiles::consistency(self.store(side).as_ref(), stream, known.size, head.size).await?);
+        if extends {
+            return Ok(());
+        }
+        Err(Error::Unavailable(format!(
+            "rollback or fork of {}: the {place} checkpoint knows {} entries (root {}), the store holds {} (root {}). Restore the newest backup, or keep this copy as evidence and ask the privacy officer",
+            stream.as_str(),
+            known.size,
+            hex::encode(known.root),
+            head.size,
+            hex::encode(head.root)
+        )))
+    }
+
+    /// Signs and publishes a last time; later commits fail.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn shutdown(&self, visit: &Visit) -> Result<()> {
-        let _ = visit;
-        todo!("audit helper")
+        for side in SIDES {
+            self.seal_and_publish(side, visit).await?;
+        }
+        for side in SIDES {
+            self.committer(side).shutdown().await;
+        }
+        Ok(())
     }
+}
+
+/// Writes each file beside its place and renames it, then drops narrower forms of the same tile.
+async fn write_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+    let written =
+        tokio::task::spawn_blocking(move || files.into_iter().try_for_each(|(path, bytes)| write_file(&dir.join(path), &bytes))).await;
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Error::Unavailable(format!("the log cannot be published: {error}"))),
+        Err(error) => Err(Error::Internal(error.to_string())),
+    }
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)?;
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, bytes)?;
+    std::fs::rename(&beside, path)?;
+    let narrower = if parent.extension().is_some_and(|e| e == "p") { parent.to_path_buf() } else { path.with_extension("p") };
+    if narrower.is_dir() {
+        for entry in std::fs::read_dir(&narrower)? {
+            let entry = entry?.path();
+            if entry != path {
+                std::fs::remove_file(entry)?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -44,3 +44,30 @@ pub const BLOB: Kind = Kind(46);
 // Both stores.
 /// The clear event behind a leaf (id = event id).
 pub const EVENT: Kind = Kind(90);
+
+/// What a kind is called in reports.
+#[must_use]
+pub fn name(kind: Kind) -> &'static str {
+    match kind {
+        STORE_KEY => "store key",
+        SIGNING_KEY => "signing key",
+        HOSPITAL => "settings",
+        PATIENT_KEY => "patient key",
+        ACCOUNT => "account",
+        CREDENTIALS => "credentials",
+        SESSION => "session",
+        PENDING => "pending sign-in",
+        INVITATION => "invitation",
+        THROTTLE => "throttle",
+        ALARM => "alarm",
+        PATIENT => "patient",
+        CARE_TEAM => "care team",
+        RECORD => "record",
+        DOCUMENT => "document",
+        ASSESSMENT => "assessment",
+        IMPORT_FILE => "import file",
+        BLOB => "file",
+        EVENT => "event",
+        _ => "unknown",
+    }
+}

@@ -27,6 +27,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod stroke;
 pub mod throttle;
+pub(crate) mod tiles;
 pub mod verify;
 
 pub use ctx::{Ctx, Entropy, Visit};

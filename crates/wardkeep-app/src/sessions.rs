@@ -1,9 +1,27 @@
 //! Sessions: opaque tokens, stored hashed; checked on every request; listed and ended.
+//!
+//! A token is 32 random bytes. The store knows it by the first half of its SHA-256 and keeps the
+//! whole hash sealed, so a stolen store signs nobody in. Every request looks at the session, the
+//! account's state and the last use: ended means on the next request. A token is never logged.
 
-use wardkeep_domain::SessionId;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, Session};
+use wardkeep_domain::account::{Account, AccountState};
 use wardkeep_domain::date::Moment;
+use wardkeep_domain::{AccountId, SessionId};
+use wardkeep_ledger::Class;
+use wardkeep_policy::{Action, Actor, Resource};
+use wardkeep_store::{DocId, Find, Term};
+use wardkeep_vault::Purpose;
+use wardkeep_vault::vault::digest;
 
-use crate::{App, Ctx, Result, Visit};
+use crate::act::{Act, Side, Who};
+use crate::envelope::Opened;
+use crate::throttle::{Factor, retried};
+use crate::{App, Ctx, Error, Result, Visit, kinds};
 
 /// One line of "where you are signed in".
 #[derive(Clone, Debug)]
@@ -16,53 +34,242 @@ pub struct SessionView {
     pub current: bool,
 }
 
+/// The last use is written down this often.
+const MARK_EVERY_MS: i64 = 30_000;
+/// Most sessions of one account that are looked at together.
+const SESSIONS_MAX: usize = 500;
+
+/// A fresh or given token with what the store knows of it.
+pub(crate) struct Token {
+    pub text: String,
+    pub id: DocId,
+    pub hash: [u8; 32],
+}
+
+impl Token {
+    pub(crate) fn new(visit: &Visit) -> Self {
+        Self::of(&visit.entropy.bytes::<32>())
+    }
+    /// `None` when the text cannot be a token.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        <[u8; 32]>::try_from(bytes).ok().map(|bytes| Self::of(&bytes))
+    }
+    fn of(bytes: &[u8; 32]) -> Self {
+        let hash = digest(bytes);
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        Self { text: URL_SAFE_NO_PAD.encode(bytes), id: DocId(id), hash }
+    }
+    pub(crate) fn matches(&self, hash: &[u8; 32]) -> bool {
+        self.hash.ct_eq(hash).into()
+    }
+    /// The token that goes into the forms of this session.
+    fn form(&self) -> String {
+        hex::encode(digest(&[b"form".as_slice(), self.text.as_bytes()].concat()))
+    }
+}
+
+/// A session as sealed.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub session: Session,
+    pub hash: [u8; 32],
+}
+
+fn signed_out(error: Error) -> Error {
+    if matches!(error, Error::Unavailable(_) | Error::Internal(_)) { error } else { Error::SignedOut }
+}
+
 impl App {
     /// Session token in, authenticated context out. Looks at session, account state and idle time.
     ///
     /// # Errors
     /// `SignedOut` with no more detail.
     pub async fn authenticate(&self, visit: Visit, token: &str) -> Result<Ctx> {
-        let _ = (visit, token);
-        todo!("identity helper")
+        let token = Token::parse(token).ok_or(Error::SignedOut)?;
+        let session = self
+            .session(token.id)
+            .await
+            .map_err(signed_out)?
+            .filter(|opened| token.matches(&opened.body.hash))
+            .ok_or(Error::SignedOut)?
+            .body
+            .session;
+        let account = self.account(session.account).await.map_err(signed_out)?.ok_or(Error::SignedOut)?.body;
+        let last_used = self.last_used(&session).await?;
+        let live = account.state == AccountState::Active && session.check(account.role, last_used, visit.now).is_ok();
+        if !live {
+            return Err(Error::SignedOut);
+        }
+        if visit.now.since_ms(last_used) >= MARK_EVERY_MS {
+            self.control.mark(kinds::SESSION, token.id, visit.now.0).await?;
+        }
+        let actor = Actor::Account { id: account.id, role: account.role, state: account.state, patient: account.patient };
+        Ok(Ctx { visit, actor, account: Some(account), session: Some(session), form_token: token.form() })
     }
     /// Ends this session.
     ///
     /// # Errors
     /// `Unavailable` when the log cannot be written.
     pub async fn sign_out(&self, ctx: &Ctx) -> Result<()> {
-        let _ = ctx;
-        todo!("identity helper")
+        let id = DocId(ctx.session().ok_or(Error::SignedOut)?.id.bytes());
+        retried(|| async {
+            let Some(opened) = self.session(id).await?.filter(|opened| opened.body.session.revoked_at.is_none()) else {
+                return Ok(());
+            };
+            let mut act = Act::by(self, Side::Control, ctx, Class::SignOut);
+            put_revoked(&mut act, &opened, ctx.now())?;
+            act.commit().await.map(|_| ())
+        })
+        .await
     }
     /// Proves the second factor again; gives a new token for the same session.
     ///
     /// # Errors
     /// `WrongCredentials`, `Throttled`.
     pub async fn step_up(&self, ctx: &Ctx, code: &str) -> Result<String> {
-        let _ = (ctx, code);
-        todo!("identity helper")
+        let account = ctx.account().ok_or(Error::SignedOut)?.id;
+        let keys = [self.address_key(ctx.visit()), self.account_key(account, Factor::Totp)];
+        let done = retried(|| self.try_step_up(ctx, account, code, &keys)).await;
+        if matches!(done, Err(Error::WrongCredentials)) {
+            self.count_failure(ctx.visit(), &Who::of(ctx), Class::SignIn, &keys, &[("step", "confirm"), ("reason", "wrong code")]).await?;
+        }
+        done
     }
+
+    async fn try_step_up(&self, ctx: &Ctx, account: AccountId, code: &str, keys: &[crate::throttle::Key]) -> Result<String> {
+        let gate = self.gate(ctx.visit(), keys).await?;
+        let credentials = self.credentials(account).await?.ok_or(Error::WrongCredentials)?;
+        let old = ctx.session().ok_or(Error::SignedOut)?;
+        let old =
+            self.session(DocId(old.id.bytes())).await?.filter(|opened| opened.body.session.revoked_at.is_none()).ok_or(Error::SignedOut)?;
+        let used = credentials.body.use_code(code, ctx.now()).ok_or(Error::WrongCredentials)?;
+        let token = Token::new(ctx.visit());
+        let session = Session { id: SessionId::from_bytes(token.id.0), proven_at: ctx.now(), ..old.body.session.clone() };
+        let mut act = Act::by(self, Side::Control, ctx, Class::SignIn).detail("step", "confirm");
+        gate.clear(&mut act)?;
+        self.put_credentials(&mut act, account, credentials.version, &used)?;
+        put_revoked(&mut act, &old, ctx.now())?;
+        self.put_session(&mut act, &token, session)?;
+        act.commit().await?;
+        Ok(token.text)
+    }
+
     /// Own live sessions, newest first.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn own_sessions(&self, ctx: &Ctx) -> Result<Vec<SessionView>> {
-        let _ = ctx;
-        todo!("identity helper")
+        self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
+        let account = ctx.account().ok_or(Error::SignedOut)?;
+        let current = ctx.session().map(|session| session.id);
+        let mut views = Vec::new();
+        for opened in self.sessions_of(account.id).await? {
+            let session = opened.body.session;
+            let last_used = self.last_used(&session).await?;
+            if session.check(account.role, last_used, ctx.now()).is_ok() {
+                let Session { id, device, address, created_at, .. } = session;
+                views.push(SessionView { id, device, address, created_at, last_used, current: Some(id) == current });
+            }
+        }
+        views.sort_by_key(|view| std::cmp::Reverse(view.created_at));
+        Ok(views)
     }
     /// Ends one of one's own sessions.
     ///
     /// # Errors
     /// `NotFound` for somebody else's.
     pub async fn revoke_session(&self, ctx: &Ctx, session: SessionId) -> Result<()> {
-        let _ = (ctx, session);
-        todo!("identity helper")
+        let permit = self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
+        let account = ctx.account().ok_or(Error::SignedOut)?.id;
+        retried(|| async {
+            let own = |opened: &Opened<Stored>| opened.body.session.account == account && opened.body.session.revoked_at.is_none();
+            let opened = self.session(DocId(session.bytes())).await?.filter(own).ok_or(Error::NotFound)?;
+            let mut act = Act::by(self, Side::Control, ctx, Class::SessionRevoked).permit(&permit);
+            put_revoked(&mut act, &opened, ctx.now())?;
+            act.commit().await.map(|_| ())
+        })
+        .await
     }
     /// Ends all own sessions but this one; returns how many.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn revoke_other_sessions(&self, ctx: &Ctx) -> Result<usize> {
-        let _ = ctx;
-        todo!("identity helper")
+        let permit = self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
+        let account = ctx.account().ok_or(Error::SignedOut)?.id;
+        let keep = ctx.session().map(|session| session.id);
+        retried(|| async {
+            let mut act = Act::by(self, Side::Control, ctx, Class::SessionRevoked).permit(&permit);
+            self.expect_credentials(&mut act, account).await?;
+            let ended = self.end_sessions(&mut act, account, keep, ctx.now()).await?;
+            act.detail("count", ended.to_string()).commit().await.map(|_| ended)
+        })
+        .await
     }
+    /// Ends every session of somebody's account (administrators); returns how many.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`.
+    pub async fn revoke_account_sessions_of(&self, ctx: &Ctx, account: AccountId) -> Result<usize> {
+        let (permit, _) = self.permit_account(ctx, Action::RevokeSession, account).await?;
+        retried(|| async {
+            let mut act =
+                Act::by(self, Side::Control, ctx, Class::SessionRevoked).permit(&permit).detail("account", hex::encode(account.bytes()));
+            self.expect_credentials(&mut act, account).await?;
+            let ended = self.end_sessions(&mut act, account, None, ctx.now()).await?;
+            act.detail("count", ended.to_string()).commit().await.map(|_| ended)
+        })
+        .await
+    }
+
+    async fn session(&self, id: DocId) -> Result<Option<Opened<Stored>>> {
+        self.control.get(kinds::SESSION, id).await?.map(|document| self.open_own_doc(kinds::CONTROL, Purpose::Staff, &document)).transpose()
+    }
+    async fn last_used(&self, session: &Session) -> Result<Moment> {
+        let proven = session.proven_at.max(session.created_at);
+        let marked = self.control.marked(kinds::SESSION, DocId(session.id.bytes())).await?;
+        Ok(marked.map_or(proven, |at| Moment(at).max(proven)))
+    }
+    fn session_term(&self, account: AccountId) -> Term {
+        self.exact_term(kinds::CONTROL, kinds::SESSION, "account", &account.bytes())
+    }
+    /// Sessions of an account that nobody ended; some may have run out.
+    async fn sessions_of(&self, account: AccountId) -> Result<Vec<Opened<Stored>>> {
+        let query = Find { kind: kinds::SESSION, all_of: vec![self.session_term(account)], before: None, since: None, limit: SESSIONS_MAX };
+        let documents = self.control.find(&query).await?;
+        documents.iter().map(|document| self.open_own_doc(kinds::CONTROL, Purpose::Staff, document)).collect()
+    }
+    pub(crate) fn put_session(&self, act: &mut Act<'_>, token: &Token, session: Session) -> Result<()> {
+        let terms = vec![self.session_term(session.account)];
+        act.put_own(Purpose::Staff, kinds::SESSION, token.id, 1, &Stored { session, hash: token.hash }, terms, Vec::new())
+    }
+    /// Puts the end of all sessions of an account into a change. The caller also writes or expects
+    /// the credentials, which every sign-in writes, so that none slips in between.
+    pub(crate) async fn end_sessions(&self, act: &mut Act<'_>, account: AccountId, keep: Option<SessionId>, now: Moment) -> Result<usize> {
+        let open = self.sessions_of(account).await?;
+        let ending = open.iter().filter(|opened| Some(opened.body.session.id) != keep && opened.body.session.revoked_at.is_none());
+        let mut ended = 0;
+        for opened in ending {
+            put_revoked(act, opened, now)?;
+            ended += 1;
+        }
+        Ok(ended)
+    }
+    /// Takes sessions that ran out off the account's list, so that it stays short.
+    pub(crate) async fn sweep_sessions(&self, act: &mut Act<'_>, account: &Account, now: Moment) -> Result<()> {
+        let open = self.sessions_of(account.id).await?;
+        open.iter()
+            .filter(|opened| now.since_ms(opened.body.session.created_at) >= ABSOLUTE_MS_MAX)
+            .try_for_each(|opened| put_revoked(act, opened, now))
+    }
+}
+
+/// The ended version carries no terms: lists by account leave it out.
+fn put_revoked(act: &mut Act<'_>, opened: &Opened<Stored>, now: Moment) -> Result<()> {
+    let mut stored = opened.body.clone();
+    stored.session.revoked_at = Some(now);
+    let id = DocId(stored.session.id.bytes());
+    act.put_own(Purpose::Staff, kinds::SESSION, id, opened.version.saturating_add(1), &stored, Vec::new(), Vec::new())
 }

@@ -80,7 +80,9 @@ impl Date {
             return Err(FieldError::new(field, "Enter the year with four digits, for example 1958."));
         }
         let part = |n: i16| i8::try_from(n).unwrap_or(0);
-        jiff::civil::Date::new(year, part(month), part(day)).map(Date).map_err(|_| FieldError::new(field, "This day does not exist in that month. Check day, month and year."))
+        jiff::civil::Date::new(year, part(month), part(day))
+            .map(Date)
+            .map_err(|_| FieldError::new(field, "This day does not exist in that month. Check day, month and year."))
     }
     /// `2026-11-22`.
     ///

@@ -65,7 +65,10 @@ pub fn text(field: &'static str, value: &str, min: usize, max: usize, lines: boo
     let value = value.trim();
     let count = value.chars().count();
     if count < min {
-        return Err(FieldError::new(field, if min <= 1 { "Enter a value.".to_owned() } else { format!("Enter at least {min} characters.") }));
+        return Err(FieldError::new(
+            field,
+            if min <= 1 { "Enter a value.".to_owned() } else { format!("Enter at least {min} characters.") },
+        ));
     }
     if count > max {
         return Err(FieldError::new(field, format!("Shorten this to {max} characters or fewer; it has {count}.")));

@@ -31,7 +31,11 @@ impl PersonName {
         let family = errors.take(field::text("family_name", family, 1, 100, false));
         let given = errors.take(field::text("given_name", given, 1, 100, false));
         let title = errors.take(field::text("title", title, 0, 20, false));
-        let whole = family.zip(given).zip(title).map(|((family, given), title)| Self { family, given, title: Some(title).filter(|t| !t.is_empty()) });
+        let whole = family.zip(given).zip(title).map(|((family, given), title)| Self {
+            family,
+            given,
+            title: Some(title).filter(|t| !t.is_empty()),
+        });
         errors.into_result(whole)
     }
     #[must_use]
@@ -103,9 +107,19 @@ impl Email {
         let value = text.trim().to_lowercase();
         let bad = || FieldError::new("email", "Enter an e-mail address in the form name@example.org.");
         let (local, host) = value.rsplit_once('@').ok_or_else(bad)?;
-        let local_ok = !local.is_empty() && local.len() <= 64 && !local.starts_with('.') && !local.ends_with('.') && !local.contains("..")
+        let local_ok = !local.is_empty()
+            && local.len() <= 64
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
             && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b));
-        let label_ok = |l: &str| !l.is_empty() && l.len() <= 63 && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let label_ok = |l: &str| {
+            !l.is_empty()
+                && l.len() <= 63
+                && !l.starts_with('-')
+                && !l.ends_with('-')
+                && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
         let host_ok = host.contains('.') && host.split('.').all(label_ok);
         if value.len() <= 254 && local_ok && host_ok { Ok(Self(value)) } else { Err(bad()) }
     }

@@ -115,7 +115,10 @@ impl std::fmt::Debug for Contacts {
 pub enum Born {
     On(Date),
     /// Age in years at a moment (imports).
-    AgedYears { years: f64, at: Moment },
+    AgedYears {
+        years: f64,
+        at: Moment,
+    },
     NotKnown,
 }
 
@@ -210,7 +213,8 @@ impl PatientForm {
         let sex = errors.take(Sex::parse(&self.sex));
         let contacts = self.contacts(&mut errors);
         let allergies = errors.take(Allergies::parse(&self.allergies, &self.allergy_text));
-        let whole = (|| Some(Demographics { mrn: mrn?, name: name?, born: born?, sex: sex?, contacts: contacts?, allergies: allergies? }))();
+        let whole =
+            (|| Some(Demographics { mrn: mrn?, name: name?, born: born?, sex: sex?, contacts: contacts?, allergies: allergies? }))();
         errors.into_result(whole)
     }
 
@@ -228,7 +232,11 @@ impl PatientForm {
     fn contacts(&self, errors: &mut FieldErrors) -> Option<Contacts> {
         let address = errors.take(field::text("address", &self.address, 0, 300, true));
         let phone = errors.take(field::text("phone", &self.phone, 0, 40, false));
-        let email = errors.take(if self.email.trim().is_empty() { Ok(String::new()) } else { crate::name::Email::parse(&self.email).map(|e| e.as_str().to_owned()) });
+        let email = errors.take(if self.email.trim().is_empty() {
+            Ok(String::new())
+        } else {
+            crate::name::Email::parse(&self.email).map(|e| e.as_str().to_owned())
+        });
         let next_of_kin = errors.take(field::text("next_of_kin", &self.next_of_kin, 0, 200, false));
         Some(Contacts { address: address?, phone: phone?, email: email?, next_of_kin: next_of_kin? })
     }

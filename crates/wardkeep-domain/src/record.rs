@@ -19,7 +19,8 @@ pub enum RecordType {
 }
 
 impl RecordType {
-    pub const ALL: [RecordType; 5] = [RecordType::Note, RecordType::Diagnosis, RecordType::Prescription, RecordType::Observation, RecordType::DischargeSummary];
+    pub const ALL: [RecordType; 5] =
+        [RecordType::Note, RecordType::Diagnosis, RecordType::Prescription, RecordType::Observation, RecordType::DischargeSummary];
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -171,7 +172,13 @@ impl Record {
     /// # Errors
     /// When the record is voided.
     pub fn amend(&self, text: RecordText, reason: String, by: AccountId, at: Moment) -> Result<Record, RecordRefusal> {
-        self.next(RecordState::Amended { reason }, by, at).map(|next| Record { record_type: text.record_type, title: text.title, body: text.body, event_at: text.event_at, ..next })
+        self.next(RecordState::Amended { reason }, by, at).map(|next| Record {
+            record_type: text.record_type,
+            title: text.title,
+            body: text.body,
+            event_at: text.event_at,
+            ..next
+        })
     }
     /// The next version, marked as void; the text stays readable.
     ///

@@ -96,9 +96,14 @@ impl Checkpoint {
         let (text, signatures) = note.split_once("\n\n").ok_or(CheckpointError::Malformed("no signatures"))?;
         let text = format!("{text}\n");
         let signed = signatures.lines().any(|line| {
-            let signature = line.strip_prefix("\u{2014} ").and_then(|rest| rest.strip_prefix(key.name.as_str())).and_then(|rest| rest.strip_prefix(' '));
+            let signature = line
+                .strip_prefix("\u{2014} ")
+                .and_then(|rest| rest.strip_prefix(key.name.as_str()))
+                .and_then(|rest| rest.strip_prefix(' '));
             let blob = signature.and_then(|encoded| STANDARD.decode(encoded).ok());
-            blob.as_deref().and_then(|blob| blob.strip_prefix(&key.id())).is_some_and(|signature| UnparsedPublicKey::new(&ED25519, key.key).verify(text.as_bytes(), signature).is_ok())
+            blob.as_deref()
+                .and_then(|blob| blob.strip_prefix(&key.id()))
+                .is_some_and(|signature| UnparsedPublicKey::new(&ED25519, key.key).verify(text.as_bytes(), signature).is_ok())
         });
         if !signed {
             return Err(CheckpointError::Signature);

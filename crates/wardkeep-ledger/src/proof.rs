@@ -68,7 +68,14 @@ pub fn consistency<T: Tiles>(tiles: &mut T, old: u64, new: u64) -> Result<Vec<Ha
     Ok(path)
 }
 
-fn consistency_in<T: Tiles>(tiles: &mut T, old: u64, start: u64, count: u64, whole: bool, path: &mut Vec<Hash>) -> Result<(), ProofError<T::Error>> {
+fn consistency_in<T: Tiles>(
+    tiles: &mut T,
+    old: u64,
+    start: u64,
+    count: u64,
+    whole: bool,
+    path: &mut Vec<Hash>,
+) -> Result<(), ProofError<T::Error>> {
     if old == count {
         if !whole {
             path.push(subtree(tiles, start, count)?);

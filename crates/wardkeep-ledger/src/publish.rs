@@ -79,8 +79,13 @@ pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, C
     if lines.next() != Some("c2sp.org/tlog-proof@v1") {
         return Err("this is no proof file");
     }
-    let leaf = lines.next().and_then(|line| line.strip_prefix("extra ")).and_then(|leaf| STANDARD.decode(leaf).ok()).ok_or("the entry is missing")?;
-    let index: u64 = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(|n| n.parse().ok()).ok_or("the index is missing")?;
+    let leaf = lines
+        .next()
+        .and_then(|line| line.strip_prefix("extra "))
+        .and_then(|leaf| STANDARD.decode(leaf).ok())
+        .ok_or("the entry is missing")?;
+    let index: u64 =
+        lines.next().and_then(|line| line.strip_prefix("index ")).and_then(|n| n.parse().ok()).ok_or("the index is missing")?;
     let path: Option<Vec<Hash>> = lines.map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok())).collect();
     let path = path.ok_or("a hash is malformed")?;
     let checkpoint = Checkpoint::verify(note, key).map_err(|_| "the checkpoint is not signed by this log")?;

@@ -126,7 +126,12 @@ pub struct StreamReport {
 ///
 /// # Errors
 /// Only when the source cannot be read; what is wrong with the log stands in the reports.
-pub fn verify(source: &impl LogSource, key: &VerifyingKey, earlier: &BTreeMap<String, Checkpoint>, progress: &mut dyn FnMut(u64, u64)) -> std::io::Result<Vec<StreamReport>> {
+pub fn verify(
+    source: &impl LogSource,
+    key: &VerifyingKey,
+    earlier: &BTreeMap<String, Checkpoint>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> std::io::Result<Vec<StreamReport>> {
     let mut names = source.streams()?;
     names.extend(earlier.keys().cloned());
     names.sort();
@@ -134,7 +139,13 @@ pub fn verify(source: &impl LogSource, key: &VerifyingKey, earlier: &BTreeMap<St
     names.into_iter().map(|name| verify_stream(source, &name, key, earlier.get(&name), progress)).collect()
 }
 
-fn verify_stream(source: &impl LogSource, name: &str, key: &VerifyingKey, earlier: Option<&Checkpoint>, progress: &mut dyn FnMut(u64, u64)) -> std::io::Result<StreamReport> {
+fn verify_stream(
+    source: &impl LogSource,
+    name: &str,
+    key: &VerifyingKey,
+    earlier: Option<&Checkpoint>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> std::io::Result<StreamReport> {
     let mut report = StreamReport { stream: name.to_owned(), head: None, sealed_ms: None, classes: BTreeMap::new(), findings: Vec::new() };
     let note = source.read(name, "checkpoint")?.and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(note) = note else {
@@ -157,7 +168,14 @@ fn verify_stream(source: &impl LogSource, name: &str, key: &VerifyingKey, earlie
     Ok(report)
 }
 
-fn walk(source: &impl LogSource, name: &str, checkpoint: &Checkpoint, earlier: Option<&Checkpoint>, report: &mut StreamReport, progress: &mut dyn FnMut(u64, u64)) -> std::io::Result<()> {
+fn walk(
+    source: &impl LogSource,
+    name: &str,
+    checkpoint: &Checkpoint,
+    earlier: Option<&Checkpoint>,
+    report: &mut StreamReport,
+    progress: &mut dyn FnMut(u64, u64),
+) -> std::io::Result<()> {
     let size = checkpoint.head.size;
     if earlier.is_some_and(|earlier| earlier.head.size > size) {
         report.findings.push((Finding::Rollback, size));

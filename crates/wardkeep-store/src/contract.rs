@@ -69,7 +69,7 @@ pub struct Put {
     pub sealed: Vec<u8>,
     /// Replace the terms of the earlier version.
     pub terms: Vec<Term>,
-    /// Terms no other document of this kind may hold (MRN, e-mail).
+    /// Terms no other document of this kind may hold (MRN, e-mail); `find` finds them like the others.
     pub unique: Vec<Term>,
 }
 

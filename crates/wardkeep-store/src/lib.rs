@@ -1,11 +1,14 @@
 //! Where sealed bytes live. A store knows nothing of medicine: it holds ciphertext, opaque search
 //! terms, versions and ledger leaves, and it changes them in one atomic commit or not at all.
 
+mod check;
 pub mod committer;
 pub mod conformance;
 pub mod contract;
 pub mod memory;
 pub mod sqlite;
+mod stream;
 
 pub use committer::{CommitError, Committer};
 pub use contract::*;
+pub use memory::MemoryStore;

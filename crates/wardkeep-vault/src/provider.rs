@@ -70,7 +70,9 @@ impl KeyFile {
     pub fn open(path: &Path) -> Result<Self, ProviderError> {
         Self::check_mode(path)?;
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| ProviderError::Io { path: shown.clone(), cause: error.to_string() })?;
+        let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
+            .map_err(|error| ProviderError::Io { path: shown.clone(), cause: error.to_string() })?;
         let mut lines = text.lines();
         let encoded = (lines.next() == Some(FIRST_LINE)).then(|| lines.next()).flatten();
         let bytes = encoded.and_then(|encoded| STANDARD.decode(encoded.trim()).ok()).map(Zeroizing::new);
@@ -104,7 +106,8 @@ impl KeyProvider for KeyFile {
         Ok(seal::seal(&self.key, &Self::context().bind(&[0; 16], label.as_bytes(), 1), key, &salt))
     }
     fn unwrap(&self, wrapped: &[u8], label: &str) -> Result<Plain, ProviderError> {
-        seal::open(&self.key, &Self::context().bind(&[0; 16], label.as_bytes(), 1), wrapped).map_err(|_| ProviderError::WrongKey(self.key_id()))
+        seal::open(&self.key, &Self::context().bind(&[0; 16], label.as_bytes(), 1), wrapped)
+            .map_err(|_| ProviderError::WrongKey(self.key_id()))
     }
     fn health(&self) -> Result<(), ProviderError> {
         Self::check_mode(&self.path)

@@ -31,7 +31,11 @@ pub fn prefixes(normalised: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for word in normalised.split(' ').filter(|word| !word.is_empty()).take(WORDS_MAX) {
         let letters = word.chars().count();
-        let lengths = if letters < *PREFIX_LETTERS.start() { letters..=letters } else { *PREFIX_LETTERS.start()..=letters.min(*PREFIX_LETTERS.end()) };
+        let lengths = if letters < *PREFIX_LETTERS.start() {
+            letters..=letters
+        } else {
+            *PREFIX_LETTERS.start()..=letters.min(*PREFIX_LETTERS.end())
+        };
         found.extend(lengths.map(|length| word.chars().take(length).collect::<String>()));
     }
     found.sort();

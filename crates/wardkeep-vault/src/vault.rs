@@ -131,7 +131,13 @@ impl Vault {
     ///
     /// # Errors
     /// As [`Vault::open`].
-    pub fn sift(&self, key: &PatientKey, context: &Context<'_>, sealed: &[u8], keep: impl FnOnce(&[u8]) -> bool) -> Result<bool, OpenError> {
+    pub fn sift(
+        &self,
+        key: &PatientKey,
+        context: &Context<'_>,
+        sealed: &[u8],
+        keep: impl FnOnce(&[u8]) -> bool,
+    ) -> Result<bool, OpenError> {
         let plain = seal::open(&key.key, &context.bind(&key.owner, b"patient", key.epoch), sealed)?;
         Ok(keep(&plain))
     }
@@ -147,7 +153,10 @@ impl Vault {
     /// Seals data that is no patient's, under a purpose key.
     #[must_use]
     pub fn seal_own(&self, purpose: Purpose, context: &Context<'_>, plain: &[u8], random: Random<'_>) -> Vec<u8> {
-        self.purposes.get(purpose.index()).map(|key| seal::seal(key, &context.bind(&[0; 16], purpose.label(), 1), plain, &salt(random))).unwrap_or_default()
+        self.purposes
+            .get(purpose.index())
+            .map(|key| seal::seal(key, &context.bind(&[0; 16], purpose.label(), 1), plain, &salt(random)))
+            .unwrap_or_default()
     }
 
     /// Opens data that is no patient's; account data needs no disclosure.
@@ -184,6 +193,37 @@ pub fn digest(sealed: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, sealed).as_ref());
     hash
+}
+
+/// [`digest`] of bytes that come in parts.
+pub struct Digest(digest::Context);
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest")
+    }
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Digest {
+    #[must_use]
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(self.0.finish().as_ref());
+        hash
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -42,38 +42,110 @@ fn shown(status: StatusCode, code: &'static str, title: &'static str, words: imp
 #[must_use]
 pub fn show(error: &Error) -> Shown {
     match error {
-        Error::SignedOut => shown(StatusCode::UNAUTHORIZED, "signed_out", "Sign in to go on", "Your session has ended or you have not signed in yet."),
-        Error::WrongCredentials => shown(StatusCode::UNAUTHORIZED, "wrong_credentials", "That did not work", "The name, password or code is not right. Check them and try again."),
+        Error::SignedOut => {
+            shown(StatusCode::UNAUTHORIZED, "signed_out", "Sign in to go on", "Your session has ended or you have not signed in yet.")
+        }
+        Error::WrongCredentials => shown(
+            StatusCode::UNAUTHORIZED,
+            "wrong_credentials",
+            "That did not work",
+            "The name, password or code is not right. Check them and try again.",
+        ),
         Error::Throttled { retry_after_s } => {
             let words = format!("There were too many tries. Wait {retry_after_s} seconds, then try again.");
             Shown { retry_after_s: Some(*retry_after_s), ..shown(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Wait a moment", words) }
         }
-        Error::Denied(denial) if denial.step_up => shown(StatusCode::FORBIDDEN, "step_up", "Confirm it is you", "This needs a code from your authenticator app, entered within the last five minutes."),
+        Error::Denied(denial) if denial.step_up => shown(
+            StatusCode::FORBIDDEN,
+            "step_up",
+            "Confirm it is you",
+            "This needs a code from your authenticator app, entered within the last five minutes.",
+        ),
         Error::Denied(denial) => shown(StatusCode::FORBIDDEN, "denied", "You may not do this", denial.reason.clone()),
-        Error::NotFound => shown(StatusCode::NOT_FOUND, "not_found", "There is nothing here", "The page does not exist, or it is not open to you. Check the address, or go back to your start page."),
+        Error::NotFound => shown(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is nothing here",
+            "The page does not exist, or it is not open to you. Check the address, or go back to your start page.",
+        ),
         Error::Invalid(errors) => shown(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some entries need correction", errors.to_string()),
-        Error::Conflict { .. } => shown(StatusCode::CONFLICT, "conflict", "Somebody else changed this first", "Your text is not lost: go back, copy it, and open the newest version."),
+        Error::Conflict { .. } => shown(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Somebody else changed this first",
+            "Your text is not lost: go back, copy it, and open the newest version.",
+        ),
         Error::Refused(words) => shown(StatusCode::CONFLICT, "refused", "That is not possible now", words.clone()),
-        Error::Integrity => shown(StatusCode::UNPROCESSABLE_ENTITY, "check_failed", "The integrity check failed", "This entry does not match the log. It is kept and marked, and an administrator has been told."),
+        Error::Integrity => shown(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "check_failed",
+            "The integrity check failed",
+            "This entry does not match the log. It is kept and marked, and an administrator has been told.",
+        ),
         Error::Unavailable(_) => Shown {
             retry_after_s: Some(5),
-            ..shown(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available for a moment", "The system cannot write its log now, so nothing was shown and nothing was changed. Try again in a moment.")
+            ..shown(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "Not available for a moment",
+                "The system cannot write its log now, so nothing was shown and nothing was changed. Try again in a moment.",
+            )
         },
-        Error::Internal(_) => shown(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong", "Nothing was changed. Tell your administrator the request number below."),
+        Error::Internal(_) => shown(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong",
+            "Nothing was changed. Tell your administrator the request number below.",
+        ),
     }
 }
 
 #[must_use]
 pub fn show_fault(fault: Fault) -> Shown {
     match fault {
-        Fault::CrossSite => shown(StatusCode::FORBIDDEN, "cross_site", "Refused", "This request came from another site. Open the page here and try again."),
-        Fault::FormToken => shown(StatusCode::FORBIDDEN, "form_expired", "This form has expired", "You have signed in again since it was opened. Go back, reload the page, and send it once more."),
-        Fault::Malformed => shown(StatusCode::BAD_REQUEST, "malformed", "That request was not understood", "It holds fields that are unknown, missing or sent twice."),
-        Fault::TooLarge => shown(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "That is too large", "Send less at once. Files may have up to 100 MiB, texts up to 64 KiB."),
-        Fault::UnsupportedType => shown(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_type", "That type is not taken", "The API takes application/json; forms are sent as a browser sends them."),
-        Fault::MethodNotAllowed => shown(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "That is not possible here", "This address does not take that kind of request."),
+        Fault::CrossSite => {
+            shown(StatusCode::FORBIDDEN, "cross_site", "Refused", "This request came from another site. Open the page here and try again.")
+        }
+        Fault::FormToken => shown(
+            StatusCode::FORBIDDEN,
+            "form_expired",
+            "This form has expired",
+            "You have signed in again since it was opened. Go back, reload the page, and send it once more.",
+        ),
+        Fault::Malformed => shown(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "That request was not understood",
+            "It holds fields that are unknown, missing or sent twice.",
+        ),
+        Fault::TooLarge => shown(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "That is too large",
+            "Send less at once. Files may have up to 100 MiB, texts up to 64 KiB.",
+        ),
+        Fault::UnsupportedType => shown(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_type",
+            "That type is not taken",
+            "The API takes application/json; forms are sent as a browser sends them.",
+        ),
+        Fault::MethodNotAllowed => shown(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "That is not possible here",
+            "This address does not take that kind of request.",
+        ),
         Fault::NotFound => show(&Error::NotFound),
-        Fault::TooManyRequests => Shown { retry_after_s: Some(10), ..shown(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Wait a moment", "That was faster than anyone reads. Try again in ten seconds.") },
+        Fault::TooManyRequests => Shown {
+            retry_after_s: Some(10),
+            ..shown(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "Wait a moment",
+                "That was faster than anyone reads. Try again in ten seconds.",
+            )
+        },
         Fault::Panicked => show(&Error::Internal(String::new())),
     }
 }
@@ -138,7 +210,8 @@ pub fn json(error: &Error, request: &[u8; 16], doing: &str) -> Response {
 
 #[must_use]
 pub fn json_shown(shown: &Shown, request: &[u8; 16], fields: Vec<serde_json::Value>) -> Response {
-    let body = serde_json::json!({"error": {"code": shown.code, "message": shown.words, "request": hex::encode(request), "fields": fields}});
+    let body =
+        serde_json::json!({"error": {"code": shown.code, "message": shown.words, "request": hex::encode(request), "fields": fields}});
     let mut response = (shown.status, Json(body)).into_response();
     retry(&mut response, shown);
     response
@@ -148,5 +221,9 @@ pub fn json_shown(shown: &Shown, request: &[u8; 16], fields: Vec<serde_json::Val
 #[must_use]
 pub fn plain(fault: Fault) -> impl IntoResponse {
     let shown = show_fault(fault);
-    (shown.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], format!("<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>{1}</p>", shown.title, shown.words))
+    (
+        shown.status,
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
+        format!("<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>{1}</p>", shown.title, shown.words),
+    )
 }

@@ -87,7 +87,9 @@ impl<T: DeserializeOwned> FromRequest<Web> for Posted<T> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
         let signed = Signed::from_request_parts(&mut parts, web).await?;
-        let pairs = read_pairs(Request::from_parts(parts, body), web).await.map_err(|fault| error::shown_page(&error::show_fault(fault), &signed.page("Error")))?;
+        let pairs = read_pairs(Request::from_parts(parts, body), web)
+            .await
+            .map_err(|fault| error::shown_page(&error::show_fault(fault), &signed.page("Error")))?;
         let token = pairs.iter().find(|(name, _)| name == "csrf").map(|(_, value)| value.as_str()).unwrap_or_default();
         if !signed.ctx.form_token_matches(token) {
             return Err(error::shown_page(&error::show_fault(Fault::FormToken), &signed.page("Error")));
@@ -132,6 +134,7 @@ async fn read_pairs(request: Request, web: &Web) -> Result<Vec<(String, String)>
 
 /// All form fields are text, so the pairs become a JSON object of strings.
 fn typed<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, Fault> {
-    let object = pairs.into_iter().filter(|(name, _)| name != "csrf").map(|(name, value)| (name, serde_json::Value::String(value))).collect();
+    let object =
+        pairs.into_iter().filter(|(name, _)| name != "csrf").map(|(name, value)| (name, serde_json::Value::String(value))).collect();
     serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| Fault::Malformed)
 }

@@ -108,9 +108,20 @@ impl Page {
     pub fn signed(web: &Web, headers: &HeaderMap, ctx: &Ctx, path: &str, title: &str) -> Self {
         let role = ctx.role().unwrap_or(Role::Patient);
         let name = ctx.account().map(|a| a.display_name.clone()).unwrap_or_default();
-        let initials = name.split_whitespace().filter_map(|word| word.chars().next()).filter(|c| c.is_alphabetic()).take(2).collect::<String>().to_uppercase();
+        let initials = name
+            .split_whitespace()
+            .filter_map(|word| word.chars().next())
+            .filter(|c| c.is_alphabetic())
+            .take(2)
+            .collect::<String>()
+            .to_uppercase();
         let nav = nav(role).into_iter().map(|item| NavItem { current: is_current(item.href, path), ..item }).collect();
-        Self { user: Some(User { name, initials, role }), nav, csrf: ctx.form_token().to_owned(), ..Self::visitor(web, headers, ctx.visit().request, title) }
+        Self {
+            user: Some(User { name, initials, role }),
+            nav,
+            csrf: ctx.form_token().to_owned(),
+            ..Self::visitor(web, headers, ctx.visit().request, title)
+        }
     }
 
     #[must_use]
@@ -142,12 +153,33 @@ fn is_current(href: &str, path: &str) -> bool {
 fn nav(role: Role) -> Vec<NavItem> {
     let item = |href, icon, label| NavItem { href, icon, label, current: false };
     match role {
-        Role::Doctor => vec![item("/", "layout-dashboard", "Worklist"), item("/patients", "users", "Patients"), item("/stroke", "clipboard-list", "Stroke"), item("/stroke/summary", "chart-line", "Summary")],
-        Role::Nurse => vec![item("/", "layout-dashboard", "Worklist"), item("/patients", "users", "Patients"), item("/stroke", "clipboard-list", "Stroke")],
+        Role::Doctor => vec![
+            item("/", "layout-dashboard", "Worklist"),
+            item("/patients", "users", "Patients"),
+            item("/stroke", "clipboard-list", "Stroke"),
+            item("/stroke/summary", "chart-line", "Summary"),
+        ],
+        Role::Nurse => vec![
+            item("/", "layout-dashboard", "Worklist"),
+            item("/patients", "users", "Patients"),
+            item("/stroke", "clipboard-list", "Stroke"),
+        ],
         Role::Registrar => vec![item("/", "layout-dashboard", "Overview"), item("/patients", "users", "Patients")],
-        Role::Administrator => vec![item("/", "layout-dashboard", "Overview"), item("/accounts", "users", "Accounts"), item("/log", "history", "Log"), item("/health", "settings", "Health")],
-        Role::PrivacyOfficer => vec![item("/", "layout-dashboard", "Overview"), item("/log", "history", "Log"), item("/health", "settings", "Health")],
-        Role::Patient => vec![item("/my/access", "eye", "Who looked"), item("/my/record", "file-text", "My record"), item("/my/documents", "folder", "Documents"), item("/security", "settings", "Settings")],
+        Role::Administrator => vec![
+            item("/", "layout-dashboard", "Overview"),
+            item("/accounts", "users", "Accounts"),
+            item("/log", "history", "Log"),
+            item("/health", "settings", "Health"),
+        ],
+        Role::PrivacyOfficer => {
+            vec![item("/", "layout-dashboard", "Overview"), item("/log", "history", "Log"), item("/health", "settings", "Health")]
+        }
+        Role::Patient => vec![
+            item("/my/access", "eye", "Who looked"),
+            item("/my/record", "file-text", "My record"),
+            item("/my/documents", "folder", "Documents"),
+            item("/security", "settings", "Settings"),
+        ],
     }
 }
 

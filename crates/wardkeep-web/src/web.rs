@@ -46,7 +46,10 @@ impl Web {
     /// The visit of one request.
     #[must_use]
     pub fn visit(&self, parts: &http::request::Parts) -> Visit {
-        let address = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>().map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
+        let address = parts
+            .extensions
+            .get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()
+            .map_or_else(|| "unknown".to_owned(), |info| info.0.ip().to_string());
         let agent = parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let request = parts.extensions.get::<RequestId>().map_or_else(|| self.entropy.bytes(), |id| id.0);
         Visit { now: self.clock.now(), entropy: self.entropy.clone(), request, address, device: device(agent) }
@@ -61,7 +64,14 @@ pub struct RequestId(pub [u8; 16]);
 fn device(agent: &str) -> String {
     let pick = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     let browser = pick(&[("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chromium"), ("Safari/", "Safari"), ("curl/", "curl")]);
-    let system = pick(&[("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iOS"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux")]);
+    let system = pick(&[
+        ("Android", "Android"),
+        ("iPhone", "iOS"),
+        ("iPad", "iOS"),
+        ("Windows", "Windows"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    ]);
     match (browser, system) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) | (None, Some(name)) => name.to_owned(),

@@ -36,7 +36,12 @@ pub struct AccountForm {
 
 impl AccountForm {
     fn parts(&self) -> NewAccount {
-        NewAccount { email: self.email.clone(), display_name: self.display_name.clone(), password: self.password.clone(), password_again: self.password_again.clone() }
+        NewAccount {
+            email: self.email.clone(),
+            display_name: self.display_name.clone(),
+            password: self.password.clone(),
+            password_again: self.password_again.clone(),
+        }
     }
 }
 
@@ -71,9 +76,17 @@ pub async fn register(VisitorPosted { visitor, form }: VisitorPosted<AccountForm
 
 fn invited_page(visitor: &Visitor, token: &str, invitation: &InvitationView, form: &AccountForm, errors: FormErrors) -> RegisterPage {
     let (heading, lead, action) = if invitation.setup {
-        ("Set up this hospital".to_owned(), "You become the first administrator. Invite everybody else from the Accounts page.".to_owned(), format!("/setup/{token}"))
+        (
+            "Set up this hospital".to_owned(),
+            "You become the first administrator. Invite everybody else from the Accounts page.".to_owned(),
+            format!("/setup/{token}"),
+        )
     } else {
-        (format!("Welcome, {}", invitation.display_name), format!("You are invited as {} with the address {}. Choose a password.", invitation.role.label(), invitation.email), format!("/invitation/{token}"))
+        (
+            format!("Welcome, {}", invitation.display_name),
+            format!("You are invited as {} with the address {}. Choose a password.", invitation.role.label(), invitation.email),
+            format!("/invitation/{token}"),
+        )
     };
     let page = visitor.page(&heading);
     RegisterPage {

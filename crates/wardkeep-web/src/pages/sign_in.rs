@@ -106,7 +106,10 @@ pub async fn code(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> R
     match visitor.web.app.sign_in_code(&visitor.visit, &token, form.code.trim()).await {
         Ok(signed) => signed_in(&visitor.web, &visitor, signed),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => match visitor.web.app.pending(&visitor.visit, &token).await {
-            Ok(pending) => refused(&error, &CodePage { page: visitor.page("Enter your code").failed(), email: pending.email, problem: problem(&error) }),
+            Ok(pending) => refused(
+                &error,
+                &CodePage { page: visitor.page("Enter your code").failed(), email: pending.email, problem: problem(&error) },
+            ),
             Err(error) => visitor.fail(&error),
         },
         Err(error) => visitor.fail(&error),
@@ -125,7 +128,10 @@ pub async fn recovery(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) 
     match visitor.web.app.sign_in_recovery(&visitor.visit, &token, form.code.trim()).await {
         Ok(signed) => signed_in(&visitor.web, &visitor, signed),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => match visitor.web.app.pending(&visitor.visit, &token).await {
-            Ok(pending) => refused(&error, &RecoveryPage { page: visitor.page("Enter a recovery code").failed(), email: pending.email, problem: problem(&error) }),
+            Ok(pending) => refused(
+                &error,
+                &RecoveryPage { page: visitor.page("Enter a recovery code").failed(), email: pending.email, problem: problem(&error) },
+            ),
             Err(error) => visitor.fail(&error),
         },
         Err(error) => visitor.fail(&error),

@@ -4,7 +4,14 @@ use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::{AccountId, PatientId};
 
-use crate::{App, Ctx, Result, Visit};
+use wardkeep_domain::name::Email;
+use wardkeep_policy::{Action, Permit, Resource};
+use wardkeep_store::{DocId, Document, Find};
+use wardkeep_vault::Purpose;
+
+use crate::act::Act;
+use crate::envelope::Opened;
+use crate::{App, Ctx, Error, Result, Visit, kinds};
 
 /// The set-up link lives this long.
 pub const SETUP_MS_MAX: i64 = 10 * 60 * 1000;
@@ -95,7 +102,13 @@ impl App {
     ///
     /// # Errors
     /// `Denied`.
-    pub async fn accounts(&self, ctx: &Ctx, role: Option<Role>, state: Option<AccountState>, after: Option<u64>) -> Result<Page<AccountView>> {
+    pub async fn accounts(
+        &self,
+        ctx: &Ctx,
+        role: Option<Role>,
+        state: Option<AccountState>,
+        after: Option<u64>,
+    ) -> Result<Page<AccountView>> {
         let _ = (ctx, role, state, after);
         todo!("identity helper")
     }
@@ -195,3 +208,35 @@ pub struct Page<T> {
 
 /// Rows on a page.
 pub const PAGE: usize = 25;
+
+impl App {
+    pub(crate) async fn account(&self, id: AccountId) -> Result<Option<Opened<Account>>> {
+        let document = self.control.get(kinds::ACCOUNT, DocId(id.bytes())).await?;
+        document.map(|document| self.open_account(&document)).transpose()
+    }
+    pub(crate) fn open_account(&self, document: &Document) -> Result<Opened<Account>> {
+        self.open_own_doc(kinds::CONTROL, Purpose::Staff, document)
+    }
+    pub(crate) async fn account_of_email(&self, email: &Email) -> Result<Option<Opened<Account>>> {
+        let term = self.exact_term(kinds::CONTROL, kinds::ACCOUNT, "email", email.as_str().as_bytes());
+        let query = Find { kind: kinds::ACCOUNT, all_of: vec![term], before: None, since: None, limit: 1 };
+        self.control.find(&query).await?.first().map(|document| self.open_account(document)).transpose()
+    }
+    /// Writes the version after `version`. The e-mail address is unique; role and state can be listed.
+    pub(crate) fn put_account(&self, act: &mut Act<'_>, version: u64, account: &Account) -> Result<()> {
+        let term = |field: &str, value: &[u8]| self.exact_term(kinds::CONTROL, kinds::ACCOUNT, field, value);
+        let mut terms = vec![term("role", account.role.code().as_bytes()), term("state", account.state.code().as_bytes())];
+        if let Some(patient) = account.patient {
+            terms.push(term("patient", &patient.bytes()));
+        }
+        let unique = vec![term("email", account.email.as_str().as_bytes())];
+        act.put_own(Purpose::Staff, kinds::ACCOUNT, DocId(account.id.bytes()), version.saturating_add(1), account, terms, unique)
+    }
+    /// May this actor do this to this account? An unknown account is `NotFound` for those who may ask.
+    pub(crate) async fn permit_account(&self, ctx: &Ctx, action: Action, account: AccountId) -> Result<(Permit, Opened<Account>)> {
+        let found = self.account(account).await?;
+        let role = found.as_ref().map_or(Role::Patient, |opened| opened.body.role);
+        let permit = self.permit(ctx, action, Resource::Account { id: account, role }).await?;
+        Ok((permit, found.ok_or(Error::NotFound)?))
+    }
+}

@@ -1,0 +1,150 @@
+//! Every query that only reads. The cost of each follows what it returns, not what is stored.
+
+use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter, types::Value};
+use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
+
+use super::error::{Fail, damaged};
+use super::rows::{self, DOCUMENT, signed, unsigned};
+use super::schema::SCHEMA;
+use crate::contract::{DocId, Document, Entry, Find, Kind, Seq};
+
+pub(crate) type Found<T> = Result<T, Fail>;
+
+pub(crate) fn get(db: &Connection, kind: Kind, id: DocId) -> Found<Option<Document>> {
+    let sql = format!("SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND id = ?2 ORDER BY version DESC LIMIT 1");
+    Ok(db.prepare_cached(&sql)?.query_row(params![kind.0, id.0], rows::document).optional()?)
+}
+
+pub(crate) fn get_many(db: &Connection, kind: Kind, ids: &[DocId]) -> Found<Vec<Document>> {
+    // One snapshot for all of them.
+    let snapshot = db.unchecked_transaction()?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.extend(get(&snapshot, kind, *id)?);
+    }
+    Ok(found)
+}
+
+pub(crate) fn history(db: &Connection, kind: Kind, id: DocId) -> Found<Vec<Document>> {
+    documents(db, &format!("SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND id = ?2 ORDER BY version"), params![kind.0, id.0])
+}
+
+pub(crate) fn find(db: &Connection, query: &Find) -> Found<Vec<Document>> {
+    let since = query.since.map_or(0, |seq| signed(seq.0));
+    let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
+    let Some((first, others)) = query.all_of.split_first() else {
+        let sql = format!(
+            "SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND current = 1 AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4"
+        );
+        return documents(db, &sql, params![query.kind.0, since, before, rows::limit(query.limit)]);
+    };
+    // CROSS JOIN fixes the order: walk the first term's bucket, ask the others, fetch last.
+    let mut sql = format!(
+        "SELECT {DOCUMENT} FROM term t CROSS JOIN document d ON d.seq = t.seq \
+         WHERE t.kind = ?1 AND t.term = ?5 AND t.seq >= ?2 AND t.seq < ?3"
+    );
+    let mut values: Vec<Value> =
+        vec![Value::from(i64::from(query.kind.0)), since.into(), before.into(), rows::limit(query.limit).into(), rows::blob(&first.0)];
+    for term in others {
+        values.push(rows::blob(&term.0));
+        let place = values.len();
+        sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM term o WHERE o.kind = ?1 AND o.term = ?{place} AND o.seq = t.seq)"));
+    }
+    sql.push_str(" ORDER BY t.seq DESC LIMIT ?4");
+    documents(db, &sql, params_from_iter(values))
+}
+
+pub(crate) fn changed_since(db: &Connection, kind: Option<Kind>, after: Seq, limit: usize) -> Found<Vec<Document>> {
+    let (after, limit) = (signed(after.0), rows::limit(limit));
+    let Some(kind) = kind else {
+        return documents(db, &format!("SELECT {DOCUMENT} FROM document d WHERE seq > ?1 ORDER BY seq LIMIT ?2"), params![after, limit]);
+    };
+    let sql = format!(
+        "SELECT {DOCUMENT} FROM (\
+           SELECT * FROM (SELECT seq FROM document WHERE kind = ?1 AND current = 0 AND seq > ?2 ORDER BY seq LIMIT ?3) \
+           UNION ALL \
+           SELECT * FROM (SELECT seq FROM document WHERE kind = ?1 AND current = 1 AND seq > ?2 ORDER BY seq LIMIT ?3)\
+         ) c CROSS JOIN document d ON d.seq = c.seq ORDER BY d.seq LIMIT ?3"
+    );
+    documents(db, &sql, params![kind.0, after, limit])
+}
+
+fn documents(db: &Connection, sql: &str, params: impl Params) -> Found<Vec<Document>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map(params, rows::document)?.collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+pub(crate) fn streams(db: &Connection) -> Found<Vec<StreamId>> {
+    let mut statement = db.prepare_cached("SELECT name FROM stream WHERE size > 0 ORDER BY name")?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    names.iter().map(|name| rows::stream(name)).collect()
+}
+
+pub(crate) fn head(db: &Connection, stream: &StreamId) -> Found<Option<Head>> {
+    let mut statement = db.prepare_cached("SELECT size, root FROM stream WHERE name = ?1 AND size > 0")?;
+    Ok(statement.query_row([stream.as_str()], |row| Ok(Head { size: unsigned(row.get(0)?), root: row.get(1)? })).optional()?)
+}
+
+pub(crate) fn entries(db: &Connection, stream: &StreamId, from: u64, limit: usize) -> Found<Vec<Entry>> {
+    let mut statement = db.prepare_cached(
+        "SELECT idx, leaf, subject_number FROM ledger \
+         WHERE stream = (SELECT number FROM stream WHERE name = ?1) AND idx >= ?2 ORDER BY idx LIMIT ?3",
+    )?;
+    let found = statement.query_map(params![stream.as_str(), signed(from), rows::limit(limit)], rows::entry)?.collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+pub(crate) fn entry(db: &Connection, event: EventId) -> Found<Option<(StreamId, Entry)>> {
+    let mut statement = db.prepare_cached(
+        "SELECT l.idx, l.leaf, l.subject_number, s.name FROM ledger l CROSS JOIN stream s ON s.number = l.stream \
+         WHERE l.event = ?1 LIMIT 1",
+    )?;
+    let found = statement.query_row([event.0], |row| Ok((row.get::<_, String>(3)?, rows::entry(row)?))).optional()?;
+    found.map(|(name, entry)| Ok((rows::stream(&name)?, entry))).transpose()
+}
+
+pub(crate) fn tile(db: &Connection, stream: &StreamId, tile: TileId) -> Found<Option<Vec<Hash>>> {
+    let mut statement =
+        db.prepare_cached("SELECT hashes FROM tile WHERE stream = (SELECT number FROM stream WHERE name = ?1) AND level = ?2 AND idx = ?3")?;
+    let packed: Option<Vec<u8>> = statement.query_row(params![stream.as_str(), tile.level, signed(tile.index)], |row| row.get(0)).optional()?;
+    packed.map(|packed| rows::hashes(&packed)).transpose()
+}
+
+pub(crate) fn seq_at(db: &Connection, time_ms: i64) -> Found<Seq> {
+    let mut statement = db.prepare_cached("SELECT seq FROM clock WHERE time_ms >= ?1 ORDER BY time_ms LIMIT 1")?;
+    let seq: Option<i64> = statement.query_row([time_ms], |row| row.get(0)).optional()?;
+    Ok(seq.map_or(Seq(u64::MAX >> 1), |seq| Seq(unsigned(seq))))
+}
+
+pub(crate) fn checkpoint(db: &Connection, stream: &StreamId) -> Found<Option<String>> {
+    let mut statement = db.prepare_cached("SELECT note FROM checkpoint WHERE stream = ?1")?;
+    Ok(statement.query_row([stream.as_str()], |row| row.get(0)).optional()?)
+}
+
+pub(crate) fn blob(db: &Connection, id: DocId, segment: u32) -> Found<Option<Vec<u8>>> {
+    let mut statement = db.prepare_cached("SELECT bytes FROM blob_segment WHERE id = ?1 AND segment = ?2")?;
+    Ok(statement.query_row(params![id.0, segment], |row| row.get(0)).optional()?)
+}
+
+pub(crate) fn blobs(db: &Connection, after: Option<DocId>, limit: usize) -> Found<Vec<DocId>> {
+    // An empty blob sorts before every id.
+    let after = after.map_or(Vec::new(), |id| id.0.to_vec());
+    let mut statement = db.prepare_cached("SELECT id FROM blob WHERE id > ?1 AND recorded = 1 ORDER BY id LIMIT ?2")?;
+    let found = statement.query_map(params![after, rows::limit(limit)], |row| Ok(DocId(row.get(0)?)))?.collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+pub(crate) fn marked(db: &Connection, kind: Kind, id: DocId) -> Found<Option<i64>> {
+    let mut statement = db.prepare_cached("SELECT value FROM mark WHERE kind = ?1 AND id = ?2")?;
+    Ok(statement.query_row(params![kind.0, id.0], |row| row.get(0)).optional()?)
+}
+
+pub(crate) fn health(db: &Connection) -> Found<()> {
+    let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found != SCHEMA {
+        return Err(damaged("the schema version has changed under the running program"));
+    }
+    db.prepare_cached("SELECT seq FROM sequence")?.query_row([], |row| row.get::<_, i64>(0))?;
+    Ok(())
+}
