@@ -201,6 +201,15 @@ impl App {
         Ok(())
     }
 
+    /// Both stores can be read and have the schema that this program knows.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn ready(&self) -> Result<()> {
+        self.control.health().await?;
+        self.records.health().await?;
+        Ok(())
+    }
     #[must_use]
     pub fn hospital(&self) -> &Hospital {
         &self.hospital

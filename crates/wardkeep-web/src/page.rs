@@ -37,6 +37,8 @@ pub struct Page {
     pub user: Option<User>,
     /// `light`, `dark` or empty.
     pub theme: String,
+    /// Path of this page, for coming back after the theme was switched.
+    pub path: String,
     /// Goes into every form as `csrf`.
     pub csrf: String,
     pub notice: Option<Notice>,
@@ -95,6 +97,7 @@ impl Page {
             nav: Vec::new(),
             user: None,
             theme: cookies::get(&web.settings, headers, cookies::THEME).filter(|t| t == "light" || t == "dark").unwrap_or_default(),
+            path: "/".to_owned(),
             csrf: String::new(),
             notice: cookies::get(&web.settings, headers, cookies::NOTICE).and_then(|code| NOTICES.iter().find(|n| n.code == code).copied()),
             failed: false,
@@ -119,6 +122,7 @@ impl Page {
         Self {
             user: Some(User { name, initials, role }),
             nav,
+            path: path.to_owned(),
             csrf: ctx.form_token().to_owned(),
             ..Self::visitor(web, headers, ctx.visit().request, title)
         }

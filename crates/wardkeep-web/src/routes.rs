@@ -63,10 +63,14 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    use crate::pages::{register, sign_in};
+    [everybody(), patients(), charts(), stroke()].into_iter().flatten().collect()
+}
+
+/// Sign-in, registration, and what belongs to no area.
+fn everybody() -> Vec<Route> {
+    use crate::pages::{register, sign_in, site};
     use Guard::{Pending, Public, Signed};
     vec![
-        // everybody
         page("/sign-in", Public, sign_in::password_page),
         form("/sign-in", Public, sign_in::password),
         page("/sign-in/code", Pending, sign_in::code_page),
@@ -82,6 +86,86 @@ pub fn table() -> Vec<Route> {
         page("/setup/{token}", Public, register::invitation_page),
         form("/setup/{token}", Public, register::accept),
         form("/sign-out", Signed(Action::UseOwnAccount), sign_in::sign_out),
+        form("/theme", Signed(Action::UseOwnAccount), site::theme),
+        form("/csp-report", Public, site::csp_report),
+        page("/healthz", Public, site::healthz),
+        page("/readyz", Public, site::readyz),
+        page("/static/{*path}", Public, crate::assets::serve),
+    ]
+}
+
+/// Finding, registering and correcting patients; who cares for them.
+fn patients() -> Vec<Route> {
+    use crate::pages::{care_team, patients};
+    use Action::{AmendPatient, AssignCareTeam, CreatePatient, IssueActivationCode, LinkAccount, ReadDemographics, SearchPatients};
+    use Guard::Signed;
+    vec![
+        page("/patients", Signed(SearchPatients), patients::search_page),
+        form("/patients", Signed(SearchPatients), patients::search),
+        page("/patients/new", Signed(CreatePatient), patients::new_page),
+        form("/patients/new", Signed(CreatePatient), patients::create),
+        page("/patients/{patient}/details", Signed(ReadDemographics), patients::details),
+        page("/patients/{patient}/edit", Signed(AmendPatient), patients::edit_page),
+        form("/patients/{patient}/edit", Signed(AmendPatient), patients::edit),
+        page("/patients/{patient}/account", Signed(LinkAccount), patients::account_page),
+        form("/patients/{patient}/account", Signed(LinkAccount), patients::link_account),
+        form("/patients/{patient}/activation", Signed(IssueActivationCode), patients::issue_activation),
+        page("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::page),
+        form("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::assign),
+        form("/patients/{patient}/care-team/{member}/remove", Signed(AssignCareTeam), care_team::remove),
+    ]
+}
+
+/// One patient's chart.
+fn charts() -> Vec<Route> {
+    use crate::pages::documents::UPLOAD_BYTES_MAX;
+    use crate::pages::{chart, documents, records};
+    use Action::{AmendRecord, OpenChart, ReadAccessHistory, ReadDocument, ReadRecord, UploadDocument, VoidDocument, VoidRecord, WriteRecord};
+    use Guard::Signed;
+    vec![
+        page("/patients/{patient}", Signed(OpenChart), chart::summary),
+        page("/patients/{patient}/access", Signed(ReadAccessHistory), chart::access),
+        page("/patients/{patient}/records", Signed(ReadRecord), records::list),
+        page("/patients/{patient}/records/new", Signed(WriteRecord), records::new_page),
+        form("/patients/{patient}/records/new", Signed(WriteRecord), records::write),
+        page("/patients/{patient}/records/{record}", Signed(ReadRecord), records::detail),
+        page("/patients/{patient}/records/{record}/amend", Signed(AmendRecord), records::amend_page),
+        form("/patients/{patient}/records/{record}/amend", Signed(AmendRecord), records::amend),
+        page("/patients/{patient}/records/{record}/void", Signed(VoidRecord), records::void_page),
+        form("/patients/{patient}/records/{record}/void", Signed(VoidRecord), records::void),
+        page("/patients/{patient}/documents", Signed(ReadDocument), documents::list),
+        upload("/patients/{patient}/documents", Signed(UploadDocument), UPLOAD_BYTES_MAX, documents::upload),
+        page("/patients/{patient}/documents/{document}", Signed(ReadDocument), documents::detail),
+        page("/patients/{patient}/documents/{document}/file", Signed(ReadDocument), documents::file),
+        page("/patients/{patient}/documents/{document}/void", Signed(VoidDocument), documents::void_page),
+        form("/patients/{patient}/documents/{document}/void", Signed(VoidDocument), documents::void),
+    ]
+}
+
+/// Stroke assessments.
+fn stroke() -> Vec<Route> {
+    use crate::pages::stroke;
+    use Action::{
+        AmendAssessment, ExportAssessments, ImportAssessments, ListAssessments, ReadAssessment, SummariseAssessments, VoidAssessment,
+        WriteAssessment,
+    };
+    use Guard::Signed;
+    vec![
+        page("/stroke", Signed(ListAssessments), stroke::list),
+        page("/stroke/summary", Signed(SummariseAssessments), stroke::summary),
+        page("/stroke/import", Signed(ImportAssessments), stroke::import_page),
+        upload("/stroke/import", Signed(ImportAssessments), stroke::FILE_BYTES_MAX, stroke::check),
+        form("/stroke/import/confirm", Signed(ImportAssessments), stroke::confirm),
+        page("/stroke/export", Signed(ExportAssessments), stroke::export_page),
+        form("/stroke/export", Signed(ExportAssessments), stroke::export),
+        page("/patients/{patient}/stroke", Signed(ReadAssessment), stroke::of_patient),
+        page("/patients/{patient}/stroke/new", Signed(WriteAssessment), stroke::new_page),
+        form("/patients/{patient}/stroke/new", Signed(WriteAssessment), stroke::write),
+        page("/patients/{patient}/stroke/{assessment}", Signed(ReadAssessment), stroke::detail),
+        page("/patients/{patient}/stroke/{assessment}/amend", Signed(AmendAssessment), stroke::amend_page),
+        form("/patients/{patient}/stroke/{assessment}/amend", Signed(AmendAssessment), stroke::amend),
+        page("/patients/{patient}/stroke/{assessment}/void", Signed(VoidAssessment), stroke::void_page),
+        form("/patients/{patient}/stroke/{assessment}/void", Signed(VoidAssessment), stroke::void),
     ]
 }
 
@@ -93,6 +177,8 @@ pub fn router(web: Web) -> Router {
         router = router.route(route.path, handler);
     }
     router
+        .fallback(crate::pages::site::nowhere)
+        .method_not_allowed_fallback(crate::pages::site::wrong_method)
         .layer(axum::middleware::from_fn_with_state(web.clone(), csrf::guard))
         .layer(axum::middleware::from_fn_with_state(web.clone(), headers::apply))
         .with_state(web)
