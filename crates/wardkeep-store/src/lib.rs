@@ -12,3 +12,4 @@ mod stream;
 pub use committer::{CommitError, Committer};
 pub use contract::*;
 pub use memory::MemoryStore;
+pub use sqlite::{SqliteOptions, SqliteStore};

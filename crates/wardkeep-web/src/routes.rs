@@ -120,7 +120,9 @@ fn patients() -> Vec<Route> {
 fn charts() -> Vec<Route> {
     use crate::pages::documents::UPLOAD_BYTES_MAX;
     use crate::pages::{chart, documents, records};
-    use Action::{AmendRecord, OpenChart, ReadAccessHistory, ReadDocument, ReadRecord, UploadDocument, VoidDocument, VoidRecord, WriteRecord};
+    use Action::{
+        AmendRecord, OpenChart, ReadAccessHistory, ReadDocument, ReadRecord, UploadDocument, VoidDocument, VoidRecord, WriteRecord,
+    };
     use Guard::Signed;
     vec![
         page("/patients/{patient}", Signed(OpenChart), chart::summary),

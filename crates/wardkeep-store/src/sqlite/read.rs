@@ -105,9 +105,10 @@ pub(crate) fn entry(db: &Connection, event: EventId) -> Found<Option<(StreamId, 
 }
 
 pub(crate) fn tile(db: &Connection, stream: &StreamId, tile: TileId) -> Found<Option<Vec<Hash>>> {
-    let mut statement =
-        db.prepare_cached("SELECT hashes FROM tile WHERE stream = (SELECT number FROM stream WHERE name = ?1) AND level = ?2 AND idx = ?3")?;
-    let packed: Option<Vec<u8>> = statement.query_row(params![stream.as_str(), tile.level, signed(tile.index)], |row| row.get(0)).optional()?;
+    let mut statement = db
+        .prepare_cached("SELECT hashes FROM tile WHERE stream = (SELECT number FROM stream WHERE name = ?1) AND level = ?2 AND idx = ?3")?;
+    let packed: Option<Vec<u8>> =
+        statement.query_row(params![stream.as_str(), tile.level, signed(tile.index)], |row| row.get(0)).optional()?;
     packed.map(|packed| rows::hashes(&packed)).transpose()
 }
 

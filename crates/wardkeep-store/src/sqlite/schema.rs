@@ -92,7 +92,8 @@ pub(crate) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// Claims the store for this process. The claim ends with the returned file.
 pub(crate) fn claim(path: &Path) -> Result<File, StoreError> {
     let lock = beside(path, ".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock).map_err(|error| not_writable(&lock, &error))?;
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock).map_err(|error| not_writable(&lock, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.display().to_string())),
@@ -188,13 +189,13 @@ fn settle(connection: &Connection, cache_kib: i64) -> Result<(), Fail> {
 
 fn migrate(connection: &mut Connection, found: i64) -> Result<(), Fail> {
     let done = usize::try_from(found).unwrap_or(0);
-    for (step, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+    for (version, sql) in (1_i64..).zip(MIGRATIONS).skip(done) {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", step + 1)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
-        tracing::info!(schema = step + 1, "store schema brought up to date");
+        tracing::info!(schema = version, "store schema brought up to date");
     }
     Ok(())
 }

@@ -14,8 +14,8 @@ use wardkeep_domain::document::DocumentState;
 use wardkeep_domain::patient::{Allergies, Born};
 
 use crate::extract::Signed;
-use crate::pages::records::Row as RecordRow;
 use crate::page::{Page, render};
+use crate::pages::records::Row as RecordRow;
 
 /// A tab under the banner.
 #[derive(Clone, Debug)]
@@ -61,7 +61,9 @@ pub(crate) fn born(born: &Born, today: Date, patient_reader: bool) -> String {
     match born {
         Born::On(date) if patient_reader => date.patient(),
         Born::On(date) => format!("{} ({}y)", date.staff(), date.age_years(today)),
-        Born::AgedYears { years, at } => format!("Aged {years} in {}", at.date().map_or_else(String::new, |date| date.iso().chars().take(4).collect())),
+        Born::AgedYears { years, at } => {
+            format!("Aged {years} in {}", at.date().map_or_else(String::new, |date| date.iso().chars().take(4).collect()))
+        }
         Born::NotKnown => "Not known".to_owned(),
     }
 }
@@ -94,7 +96,11 @@ impl Frame {
             phone: or_not_recorded(&contacts.phone),
             email: or_not_recorded(&contacts.email),
             next_of_kin: or_not_recorded(&contacts.next_of_kin),
-            printed: format!("{} by {}", signed.ctx.now().staff(), signed.ctx.account().map(|a| a.display_name.clone()).unwrap_or_default()),
+            printed: format!(
+                "{} by {}",
+                signed.ctx.now().staff(),
+                signed.ctx.account().map(|a| a.display_name.clone()).unwrap_or_default()
+            ),
             patient_reader,
             writes: matches!(role, Role::Doctor | Role::Nurse),
             assigns: matches!(role, Role::Doctor | Role::Registrar),
@@ -110,7 +116,9 @@ impl Frame {
 fn tabs(base: &str, role: Role, current: &str) -> Vec<Tab> {
     let all: &[(&str, &'static str)] = match role {
         Role::Registrar => &[("", "Details"), ("care-team", "Care team"), ("account", "Patient's account")],
-        Role::Patient => &[("", "Summary"), ("records", "Records"), ("documents", "Documents"), ("stroke", "Stroke"), ("access", "Who looked")],
+        Role::Patient => {
+            &[("", "Summary"), ("records", "Records"), ("documents", "Documents"), ("stroke", "Stroke"), ("access", "Who looked")]
+        }
         Role::Doctor => &[
             ("", "Summary"),
             ("stroke", "Stroke"),

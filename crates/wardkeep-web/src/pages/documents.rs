@@ -9,7 +9,7 @@ use axum::extract::{Multipart, Path};
 use axum::response::{IntoResponse, Response};
 use futures::TryStreamExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use wardkeep_app::documents::{Download, DocumentView};
+use wardkeep_app::documents::{DocumentView, Download};
 use wardkeep_app::integrity::{Badge, Proof};
 use wardkeep_app::patients::PatientView;
 use wardkeep_app::{Error, Result};
@@ -185,7 +185,11 @@ async fn receive(signed: &Signed, patient: &str, parts: &mut Multipart, descript
             _ => return Err(Refused::Fault(Fault::Malformed)),
         }
     }
-    Err(if trusted { Error::Invalid(FieldErrors(vec![FieldError::new("file", "Choose a file.")])).into() } else { Refused::Fault(Fault::FormToken) })
+    Err(if trusted {
+        Error::Invalid(FieldErrors(vec![FieldError::new("file", "Choose a file.")])).into()
+    } else {
+        Refused::Fault(Fault::FormToken)
+    })
 }
 
 #[derive(Template)]
@@ -212,7 +216,14 @@ pub async fn detail(signed: Signed, Path((patient, document)): Path<(String, Str
         Ok((view, document, proof)) => {
             let frame = Frame::new(&signed, &view, "documents");
             let voids = signed.ctx.role() == Some(Role::Doctor);
-            render(&DetailPage { page: signed.page("Document"), row: Row::new(&frame, &document), badge: document.badge.label(), frame, proof, voids })
+            render(&DetailPage {
+                page: signed.page("Document"),
+                row: Row::new(&frame, &document),
+                badge: document.badge.label(),
+                frame,
+                proof,
+                voids,
+            })
         }
         Err(error) => signed.fail(&error),
     }
@@ -236,10 +247,12 @@ pub async fn file(signed: Signed, Path((patient, document)): Path<(String, Strin
     };
     let opened = match opened {
         // A changed file is sent whole: half of one version must not meet half of another.
-        Ok(download) if range.is_some() && !if_range_holds(&signed.headers, &download) => match (patient_id(&patient), document_id(&document)) {
-            (Ok(patient), Ok(document)) => signed.web.app.download(&signed.ctx, patient, document, None).await.map(|d| (d, false)),
-            _ => Err(Error::NotFound),
-        },
+        Ok(download) if range.is_some() && !if_range_holds(&signed.headers, &download) => {
+            match (patient_id(&patient), document_id(&document)) {
+                (Ok(patient), Ok(document)) => signed.web.app.download(&signed.ctx, patient, document, None).await.map(|d| (d, false)),
+                _ => Err(Error::NotFound),
+            }
+        }
         opened => opened.map(|download| (download, range.is_some())),
     };
     match opened {
@@ -322,7 +335,9 @@ pub async fn void_page(signed: Signed, Path((patient, document)): Path<(String, 
 
 pub async fn void(Path((patient, document)): Path<(String, String)>, Posted { signed, form }: Posted<VoidForm>) -> Response {
     let voided = match (patient_id(&patient), document_id(&document), form.version.parse()) {
-        (Ok(patient), Ok(document), Ok(version)) => signed.web.app.void_document(&signed.ctx, patient, document, version, &form.reason).await,
+        (Ok(patient), Ok(document), Ok(version)) => {
+            signed.web.app.void_document(&signed.ctx, patient, document, version, &form.reason).await
+        }
         _ => Err(Error::NotFound),
     };
     match voided {

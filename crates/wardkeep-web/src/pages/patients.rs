@@ -263,7 +263,15 @@ pub async fn details(signed: Signed, Path(patient): Path<String>) -> Response {
 fn edit_template(signed: &Signed, patient: &str, version: String, form: PatientForm, errors: FormErrors) -> FormPage {
     let page = form_template(signed, form, errors);
     let back = format!("/patients/{patient}/details");
-    FormPage { heading: "Correct details", verb: "Save", action: format!("/patients/{patient}/edit"), back, back_label: "Details", version, ..page }
+    FormPage {
+        heading: "Correct details",
+        verb: "Save",
+        action: format!("/patients/{patient}/edit"),
+        back,
+        back_label: "Details",
+        version,
+        ..page
+    }
 }
 
 pub async fn edit_page(signed: Signed, Path(patient): Path<String>) -> Response {
@@ -280,7 +288,9 @@ pub async fn edit(Path(patient): Path<String>, Posted { signed, form }: Posted<D
     };
     match amended {
         Ok(()) => done(&signed.web, &format!("/patients/{patient}/details"), "patient-amended"),
-        Err(Error::Invalid(errors)) => render_invalid(&edit_template(&signed, &patient, form.version.clone(), form.patient(), errors.into())),
+        Err(Error::Invalid(errors)) => {
+            render_invalid(&edit_template(&signed, &patient, form.version.clone(), form.patient(), errors.into()))
+        }
         Err(Error::Conflict { current }) => {
             let words = "Somebody else corrected these details first. Your entries are kept below: compare them with the details page, then save again.";
             let errors = FieldErrors(vec![FieldError::new("mrn", words)]);
@@ -336,7 +346,9 @@ pub async fn link_account(Path(patient): Path<String>, Posted { signed, form }: 
     let errors = match linked {
         Ok(()) => return done(&signed.web, &format!("/patients/{patient}/account"), "linked"),
         Err(Error::Invalid(errors)) => errors,
-        Err(Error::NotFound) => FieldErrors(vec![FieldError::new("email", "There is no patient account with this address. Check the spelling.")]),
+        Err(Error::NotFound) => {
+            FieldErrors(vec![FieldError::new("email", "There is no patient account with this address. Check the spelling.")])
+        }
         Err(Error::Refused(words)) => FieldErrors(vec![FieldError::new("email", words)]),
         Err(error) => return signed.fail(&error),
     };

@@ -38,7 +38,9 @@ pub(super) fn share(rows: u64, strokes: u64) -> String {
 /// What the chart says, in one sentence.
 pub(super) fn finding(bars: &[Bar]) -> String {
     match bars.iter().filter(|bar| bar.rows > 0).max_by_key(|bar| bar.per_mille()) {
-        Some(bar) if bar.strokes > 0 => format!("The share with stroke is highest for “{}”: {} of {}, {}.", bar.label, bar.strokes, bar.rows, bar.share),
+        Some(bar) if bar.strokes > 0 => {
+            format!("The share with stroke is highest for “{}”: {} of {}, {}.", bar.label, bar.strokes, bar.rows, bar.share)
+        }
         Some(_) => "No stroke among these assessments.".to_owned(),
         None => "There are no assessments to show.".to_owned(),
     }
@@ -63,7 +65,8 @@ pub(super) fn svg(title: &str, bars: &[Bar], size: Size) -> String {
     let span = size.width - size.labels - size.numbers;
     let most = bars.iter().map(Bar::per_mille).max().unwrap_or(0).max(1);
     let spoken: Vec<String> = bars.iter().map(|bar| format!("{} {}", bar.label, bar.share)).collect();
-    let mut out = format!("<svg class=\"chart\" viewBox=\"0 0 {} {height}\" role=\"img\" aria-label=\"{title}. {}\">", size.width, spoken.join("; "));
+    let mut out =
+        format!("<svg class=\"chart\" viewBox=\"0 0 {} {height}\" role=\"img\" aria-label=\"{title}. {}\">", size.width, spoken.join("; "));
     let x = size.labels;
     let _ = write!(out, "<line class=\"grid-l\" x1=\"{x}\" x2=\"{x}\" y1=\"4\" y2=\"{}\"/>", height - 4);
     for (at, bar) in bars.iter().enumerate() {

@@ -63,7 +63,14 @@ impl FormPage {
     fn amending(signed: &Signed, frame: Frame, assessment: &str, form: AssessmentForm, errors: FormErrors) -> Self {
         let at = format!("{}/stroke/{assessment}", frame.base);
         let page = Self::writing(signed, frame, form, errors);
-        Self { heading: "Amend the assessment", verb: "Sign the new version", action: format!("{at}/amend"), back: at, amending: true, ..page }
+        Self {
+            heading: "Amend the assessment",
+            verb: "Sign the new version",
+            action: format!("{at}/amend"),
+            back: at,
+            amending: true,
+            ..page
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use askama::Template;
 use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
-use wardkeep_app::stroke::{AssessmentDetail, AssessmentRow, AssessmentView};
 use wardkeep_app::integrity::Proof;
+use wardkeep_app::stroke::{AssessmentDetail, AssessmentRow, AssessmentView};
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::stroke::{AssessmentState, Attributes, Filter, Smoking};
@@ -53,14 +53,26 @@ impl FilterForm {
         {
             errors.push(FieldError::new("age_max", "Enter an age that is not below the first one."));
         }
-        errors.into_result(Some(Filter { age_min, age_max, stroke: choice(&self.stroke), hypertension: choice(&self.hypertension), smoking }))
+        errors.into_result(Some(Filter {
+            age_min,
+            age_max,
+            stroke: choice(&self.stroke),
+            hypertension: choice(&self.hypertension),
+            smoking,
+        }))
     }
     /// The same filter as a query, with a cursor.
     fn query(&self, after: Option<u64>) -> String {
         let mut query = String::new();
         let after = after.map(|seq| seq.to_string()).unwrap_or_default();
-        let fields =
-            [("age_min", &self.age_min), ("age_max", &self.age_max), ("stroke", &self.stroke), ("hypertension", &self.hypertension), ("smoking", &self.smoking), ("after", &after)];
+        let fields = [
+            ("age_min", &self.age_min),
+            ("age_max", &self.age_max),
+            ("stroke", &self.stroke),
+            ("hypertension", &self.hypertension),
+            ("smoking", &self.smoking),
+            ("after", &after),
+        ];
         for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             query.push(if query.is_empty() { '?' } else { '&' });
             // Only digits, letters and blanks get here: everything else was refused or chosen from a list.
@@ -206,7 +218,12 @@ impl Shown {
             title: assessment.map_or("Cannot be opened", |a| if a.attributes.stroke { "Stroke" } else { "No stroke" }),
             line: assessment.map_or_else(String::new, |a| {
                 let a = &a.attributes;
-                format!("Age {}, glucose {} mg/dl, hypertension {}", a.age_years, a.avg_glucose_mg_dl, yes_no(a.hypertension).to_lowercase())
+                format!(
+                    "Age {}, glucose {} mg/dl, hypertension {}",
+                    a.age_years,
+                    a.avg_glucose_mg_dl,
+                    yes_no(a.hypertension).to_lowercase()
+                )
             }),
             facts: assessment.map_or_else(Vec::new, |a| facts(&a.attributes)),
             when: assessment.map_or_else(String::new, |a| frame.when(a.assessed_at)),

@@ -78,7 +78,8 @@ const BANDS: [&str; 10] = ["0–9", "10–19", "20–29", "30–39", "40–49", 
 
 fn template(signed: &Signed, page: Page, filter: FilterForm, errors: FormErrors, s: &Summary) -> SummaryPage {
     let bands = BANDS.iter().zip(s.by_age_band).map(|(label, (rows, strokes))| Bar::new(label, rows, strokes)).collect();
-    let smoking = Smoking::ALL.iter().zip(s.by_smoking).map(|(smoking, (rows, strokes))| Bar::new(smoking.label(), rows, strokes)).collect();
+    let smoking =
+        Smoking::ALL.iter().zip(s.by_smoking).map(|(smoking, (rows, strokes))| Bar::new(smoking.label(), rows, strokes)).collect();
     SummaryPage {
         page,
         errors,
