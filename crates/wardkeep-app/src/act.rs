@@ -96,12 +96,17 @@ impl Who {
 /// A document version that an event wrote or disclosed.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub struct Named {
+    #[serde(rename = "k")]
     pub kind: u16,
+    #[serde(rename = "i", with = "crate::compact")]
     pub id: [u8; 16],
+    #[serde(rename = "v")]
     pub version: u64,
     /// SHA-256 of the sealed bytes; zero when the event erased it.
+    #[serde(rename = "d", with = "crate::compact")]
     pub digest: [u8; 32],
     /// Did the event write this version (else it disclosed it)?
+    #[serde(rename = "w")]
     pub wrote: bool,
 }
 
@@ -127,7 +132,9 @@ pub struct ActorPart {
     /// The policy rule that allowed or refused it.
     pub rule: Option<String>,
     /// Id of the request, for support.
+    #[serde(with = "crate::compact")]
     pub request: [u8; 16],
+    #[serde(with = "crate::compact")]
     pub actor_salt: [u8; 32],
     /// Present when the event is about no patient.
     pub about: Option<About>,
@@ -137,8 +144,10 @@ pub struct ActorPart {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct About {
     pub named: Vec<Named>,
+    #[serde(with = "crate::compact")]
     pub resource_salt: [u8; 32],
     pub detail: Vec<(String, String)>,
+    #[serde(with = "crate::compact")]
     pub detail_salt: [u8; 32],
 }
 
@@ -146,6 +155,7 @@ pub struct About {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SubjectPart {
     pub patient: PatientId,
+    #[serde(with = "crate::compact")]
     pub subject_salt: [u8; 32],
     pub about: About,
 }

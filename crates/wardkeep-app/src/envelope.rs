@@ -15,7 +15,7 @@ pub const SCHEMA: u16 = 1;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Envelope<T> {
     /// The event that wrote this version.
-    #[serde(rename = "e")]
+    #[serde(rename = "e", with = "crate::compact")]
     pub event: [u8; 16],
     #[serde(rename = "b")]
     pub body: T,

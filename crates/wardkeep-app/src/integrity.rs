@@ -1,6 +1,19 @@
 //! The integrity badge: computed from commitment, tag, digest and ledger, never stored.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
 use wardkeep_domain::date::Moment;
+use wardkeep_ledger::proof::check_inclusion;
+use wardkeep_ledger::tree::leaf_hash;
+use wardkeep_ledger::{EventId, Leaf, Receipt};
+use wardkeep_store::{DocId, Document, Entry};
+use wardkeep_vault::PatientKey;
+
+use crate::act::{Named, Side};
+use crate::verify::about_matches;
+use crate::{App, Ctx, Result, kinds, tiles};
 
 /// The states of the badge that can occur.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,8 +62,195 @@ pub struct Proof {
     pub sealed_at: Option<Moment>,
 }
 
-/// Digests already checked against the ledger in this run (bounded).
+/// A sealed document and the key it should open under.
+#[derive(Clone, Copy)]
+pub(crate) struct Sealed<'a> {
+    pub key: &'a PatientKey,
+    pub document: &'a Document,
+}
+
+/// What a document turned out to be. `body` is `None` when it does not open.
+pub(crate) struct Shown<T> {
+    pub id: DocId,
+    pub version: u64,
+    pub body: Option<T>,
+    pub badge: Badge,
+    event: Option<EventId>,
+    digest: [u8; 32],
+}
+
+/// Where the log confirms a document version.
+#[derive(Clone, Copy, Debug)]
+struct Logged {
+    kind: u16,
+    id: [u8; 16],
+    version: u64,
+    index: u64,
+    /// The entry was proven to lie under a signed head.
+    included: bool,
+}
+
+/// Document versions that the log confirmed in this run, by the digest of their sealed bytes.
+///
+/// Digest and tag are computed anew whenever a document is shown; what the log once said of
+/// exactly these bytes cannot change, so it is asked once. Bounded; forgotten as a whole.
 #[derive(Debug, Default)]
-pub struct Checked {
-    _todo: (),
+pub struct Checked(Mutex<HashMap<[u8; 32], Logged>>);
+
+const CHECKED_MAX: usize = 50_000;
+
+impl Checked {
+    fn get(&self, digest: &[u8; 32], document: &Document) -> Option<Logged> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied()?;
+        let same = known.kind == document.kind.0 && known.id == document.id.0 && known.version == document.version.0;
+        same.then_some(known)
+    }
+    fn put(&self, digest: [u8; 32], logged: Logged) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= CHECKED_MAX {
+            known.clear();
+        }
+        known.insert(digest, logged);
+    }
+}
+
+impl App {
+    /// Opens document versions of one side under a receipt and checks each against the log. One
+    /// that fails is in the answer all the same, and an alarm is raised.
+    pub(crate) async fn show<T: DeserializeOwned>(
+        &self,
+        ctx: &Ctx,
+        side: Side,
+        sealed: &[Sealed<'_>],
+        receipt: &Receipt,
+    ) -> Result<Vec<Shown<T>>> {
+        let mut shown = Vec::with_capacity(sealed.len());
+        for &Sealed { key, document } in sealed {
+            let digest = wardkeep_vault::vault::digest(&document.sealed);
+            let opened =
+                if document.owner.0 == key.owner() { self.open_patient_doc::<T>(side.name(), key, document, receipt).ok() } else { None };
+            let event = opened.as_ref().map(|opened| opened.event);
+            let logged = match event {
+                Some(event) => self.logged(side, key, document, &digest, event, receipt).await?,
+                None => None,
+            };
+            let badge = self.badge(side, document, logged);
+            if badge == Badge::CheckFailed {
+                self.raise_integrity_alarm(ctx, document.kind, document.id, document.version.0).await?;
+            }
+            shown.push(Shown {
+                id: document.id,
+                version: document.version.0,
+                body: opened.map(|opened| opened.body),
+                badge,
+                event,
+                digest,
+            });
+        }
+        Ok(shown)
+    }
+
+    fn badge(&self, side: Side, document: &Document, logged: Option<Logged>) -> Badge {
+        let sealed = self.state.sealed(side).map_or(0, |(head, _)| head.size);
+        match logged {
+            None => Badge::CheckFailed,
+            Some(logged) if logged.index >= sealed => Badge::WaitingForSeal,
+            Some(_) if document.version.0 > 1 => Badge::VerifiedAmended,
+            Some(_) => Badge::Verified,
+        }
+    }
+
+    /// Does the log say that this event wrote exactly these bytes? `None` when it does not.
+    async fn logged(
+        &self,
+        side: Side,
+        key: &PatientKey,
+        document: &Document,
+        digest: &[u8; 32],
+        event: EventId,
+        receipt: &Receipt,
+    ) -> Result<Option<Logged>> {
+        let sealed = self.state.sealed(side).map(|(head, _)| head);
+        let known = self.checked.get(digest, document);
+        if let Some(known) = known.filter(|known| known.included || sealed.is_none_or(|head| known.index >= head.size)) {
+            return Ok(Some(known));
+        }
+        let store = self.store(side);
+        let Some((stream, entry)) = store.entry(event).await? else { return Ok(None) };
+        if known.is_none() && !self.event_wrote(side, key, document, digest, event, &entry, receipt).await? {
+            return Ok(None);
+        }
+        let mut logged =
+            Logged { kind: document.kind.0, id: document.id.0, version: document.version.0, index: entry.index, included: false };
+        if let Some(head) = sealed.filter(|head| entry.index < head.size) {
+            let proof = tiles::inclusion(store.as_ref(), &stream, entry.index, head.size).await?;
+            if !check_inclusion(&leaf_hash(&entry.leaf), entry.index, &head, &proof) {
+                return Ok(None);
+            }
+            logged.included = true;
+        }
+        self.checked.put(*digest, logged);
+        Ok(Some(logged))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one check")]
+    async fn event_wrote(
+        &self,
+        side: Side,
+        key: &PatientKey,
+        document: &Document,
+        digest: &[u8; 32],
+        event: EventId,
+        entry: &Entry,
+        receipt: &Receipt,
+    ) -> Result<bool> {
+        let Some(clear) = self.store(side).get(kinds::EVENT, DocId(event.0)).await? else { return Ok(false) };
+        let Ok(leaf) = Leaf::decode(&entry.leaf) else { return Ok(false) };
+        let Ok(Some(subject)) = self.open_subject_part(side, key, &clear, receipt) else { return Ok(false) };
+        let wanted = Named { kind: document.kind.0, id: document.id.0, version: document.version.0, digest: *digest, wrote: true };
+        Ok(leaf.event == event && about_matches(&subject.about, &leaf) && subject.about.named.contains(&wanted))
+    }
+
+    /// The plain checks behind a badge, with the numbers that let somebody else repeat them.
+    pub(crate) async fn proof_of<T>(&self, side: Side, shown: &Shown<T>) -> Result<Proof> {
+        let mut proof = Proof {
+            checks: Vec::new(),
+            digest: hex::encode(shown.digest),
+            event: shown.event.map_or([0; 16], |event| event.0),
+            stream: self.stream(side)?.as_str().to_owned(),
+            index: 0,
+            tree_size: 0,
+            root: String::new(),
+            sealed_at: None,
+        };
+        let ok = shown.badge != Badge::CheckFailed;
+        if let Some(event) = shown.event
+            && let Some((_, entry)) = self.store(side).entry(event).await?
+        {
+            proof.index = entry.index;
+        }
+        if let Some((head, at)) = self.state.sealed(side) {
+            proof.tree_size = head.size;
+            proof.root = hex::encode(head.root);
+            proof.sealed_at = (ok && proof.index < head.size).then_some(at);
+        }
+        let mut check = |ok: bool, words: &str, fine_print: String| proof.checks.push(Check { ok, words: words.to_owned(), fine_print });
+        check(shown.body.is_some(), "It opens with this patient's key, in this place and version", format!("Version {}", shown.version));
+        check(ok, "The content has not changed since it was signed", format!("Fingerprint {}", short(&proof.digest)));
+        check(ok, "The hospital's log names exactly this fingerprint", format!("Entry {} of stream {}", proof.index, proof.stream));
+        let sealed = proof.sealed_at.is_some();
+        let seal = if sealed {
+            format!("Seal over {} entries, root {}", proof.tree_size, short(&proof.root))
+        } else {
+            "The next seal follows within seconds".to_owned()
+        };
+        check(ok, if sealed || !ok { "The entry lies under a signed seal" } else { "The entry is durable and waits for its seal" }, seal);
+        Ok(proof)
+    }
+}
+
+/// `9f2c 41d7 … e07b 5a13`.
+fn short(hex: &str) -> String {
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{} {} … {} {}", part(0, 4), part(4, 8), part(56, 60), part(60, 64))
 }

@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod act;
 pub mod audit;
 pub mod charts;
+pub(crate) mod compact;
 pub mod ctx;
 pub mod demo;
 pub mod documents;

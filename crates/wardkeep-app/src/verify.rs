@@ -291,6 +291,6 @@ impl Said {
     }
 }
 
-fn about_matches(about: &About, leaf: &Leaf) -> bool {
+pub(crate) fn about_matches(about: &About, leaf: &Leaf) -> bool {
     about.resource_commitment() == leaf.resource && about.detail_commitment() == leaf.detail
 }
