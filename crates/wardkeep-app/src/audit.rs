@@ -1,11 +1,27 @@
 //! Reading the log: filters, entries with proof, export, alarms.
 
-use wardkeep_domain::date::Moment;
+use std::collections::HashMap;
 
-use crate::accounts::Page;
-use crate::act::ClearEvent;
-use crate::integrity::Proof;
-use crate::{App, Ctx, Result};
+use serde::{Deserialize, Serialize};
+use wardkeep_domain::account::Role;
+use wardkeep_domain::date::Moment;
+use wardkeep_domain::name::{Email, Mrn};
+use wardkeep_domain::patient::Patient;
+use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId};
+use wardkeep_ledger::proof::check_inclusion;
+use wardkeep_ledger::publish::proof_file;
+use wardkeep_ledger::tree::leaf_hash;
+use wardkeep_ledger::{Checkpoint, Class, Discloses, EventId, Leaf, Outcome, Receipt};
+use wardkeep_policy::{Action, Resource};
+use wardkeep_store::{DocId, Document, Find, Kind, Seq, Term};
+use wardkeep_vault::{PatientKey, Purpose};
+
+use crate::access::who_label;
+use crate::accounts::{PAGE, Page};
+use crate::act::{Act, ClearEvent, Side};
+use crate::integrity::{Check, Proof};
+use crate::verify::about_matches;
+use crate::{App, Ctx, Error, Result, kinds, tiles};
 
 /// What the log's page may be narrowed by.
 #[derive(Clone, Default)]
@@ -79,71 +95,465 @@ pub struct LogState {
     pub root: String,
 }
 
+/// Most entries of one export.
+pub const EXPORT_MAX: usize = 100_000;
+/// Events read at once for an export.
+const BATCH: usize = 500;
+/// Beyond every sequence: the cursor of the first page.
+const NEWEST: u64 = u64::MAX >> 1;
+
+/// An alarm as sealed.
+#[derive(Clone, Serialize, Deserialize)]
+struct StoredAlarm {
+    at: Moment,
+    kind: String,
+    words: String,
+}
+
+/// A filter turned into what the stores understand.
+struct Query {
+    terms: HashMap<Side, Vec<Term>>,
+    since: HashMap<Side, Seq>,
+    until: HashMap<Side, Seq>,
+}
+
+const SIDES: [Side; 2] = [Side::Control, Side::Records];
+
+fn invalid(field: &'static str, message: &str) -> Error {
+    Error::Invalid(FieldErrors(vec![FieldError::new(field, message)]))
+}
+
 impl App {
     /// Newest first over both stores. Reading it is itself an event.
     ///
     /// # Errors
     /// `Denied`, `Invalid` on a person or MRN that does not exist.
     pub async fn read_log(&self, ctx: &Ctx, filter: &LogFilter, after: Option<LogCursor>) -> Result<LogPage> {
-        let _ = (ctx, filter, after);
-        todo!("audit helper")
+        let permit = self.permit(ctx, Action::ReadLog, Resource::Hospital).await?;
+        let query = self.log_query(ctx, filter).await?;
+        let (documents, next) = self.log_documents(filter, &query, after.unwrap_or((NEWEST, NEWEST)), PAGE).await?;
+        let owners = owners_of(&documents, ctx);
+        let act = Act::by(self, Side::Records, ctx, Class::LogRead).permit(&permit).discloses(Discloses::Owners(owners));
+        let receipt = act.detail("entries", documents.len().to_string()).commit().await?;
+        Ok(LogPage { rows: self.log_rows(ctx, &documents, &receipt).await?, next })
     }
+
+    async fn log_query(&self, ctx: &Ctx, filter: &LogFilter) -> Result<Query> {
+        let mut query = Query { terms: HashMap::new(), since: HashMap::new(), until: HashMap::new() };
+        let mut facts: Vec<(&str, Vec<u8>)> = Vec::new();
+        if !filter.mrn.trim().is_empty() {
+            if !sees_patients(ctx) {
+                return Err(invalid("mrn", "Only the privacy officer filters by patient."));
+            }
+            let mrn = Mrn::parse(&filter.mrn).map_err(|error| Error::Invalid(FieldErrors(vec![error])))?;
+            let patient = self.patient_of_mrn(&mrn).await?.ok_or_else(|| invalid("mrn", "No patient has this MRN. Check the number."))?;
+            facts.push(("subject", patient.id.0.to_vec()));
+        }
+        if !filter.person.trim().is_empty() {
+            let email = Email::parse(&filter.person).map_err(|error| invalid("person", &error.message))?;
+            let account =
+                self.account_of_email(&email).await?.ok_or_else(|| invalid("person", "Nobody has an account with this address."))?;
+            facts.push(("actor", hex::encode(account.body.id.bytes()).into_bytes()));
+        }
+        facts.extend(filter.class.map(|class| ("class", (class as u16).to_be_bytes().to_vec())));
+        facts.extend(filter.outcome.map(|outcome| ("outcome", vec![outcome as u8])));
+        for side in SIDES {
+            let terms = facts.iter().map(|(field, value)| self.exact_term(side.name(), kinds::EVENT, field, value)).collect();
+            query.terms.insert(side, terms);
+            if let Some(from) = filter.from {
+                query.since.insert(side, self.store(side).seq_at(from.0).await?);
+            }
+            if let Some(to) = filter.to {
+                query.until.insert(side, self.store(side).seq_at(to.0.saturating_add(1)).await?);
+            }
+        }
+        Ok(query)
+    }
+
+    /// Events of both sides merged by time, newest first; the cursor keeps a place in each.
+    async fn log_documents(
+        &self,
+        filter: &LogFilter,
+        query: &Query,
+        cursor: LogCursor,
+        most: usize,
+    ) -> Result<(Vec<(Side, Document, Moment)>, Option<LogCursor>)> {
+        let mut sides = Vec::new();
+        for (side, at) in SIDES.into_iter().zip([cursor.0, cursor.1]) {
+            let before = query.until.get(&side).map_or(at, |until| at.min(until.0));
+            let all_of = query.terms.get(&side).cloned().unwrap_or_default();
+            let find = Find {
+                kind: kinds::EVENT,
+                all_of,
+                before: Some(Seq(before)),
+                since: query.since.get(&side).copied(),
+                limit: most.saturating_add(1),
+            };
+            let mut found = Vec::new();
+            for document in self.store(side).find(&find).await? {
+                let time = self.open_actor_part(side, &document).map_or(Moment(0), |actor| Moment(actor.time_ms));
+                found.push((side, document, time));
+            }
+            sides.push(found.into_iter().peekable());
+        }
+        let mut merged: Vec<(Side, Document, Moment)> = Vec::with_capacity(most);
+        let (mut control, mut records) = (cursor.0, cursor.1);
+        while merged.len() < most {
+            let newest = sides.iter_mut().enumerate().filter_map(|(at, side)| side.peek().map(|next| (next.2, at))).max();
+            let Some((side, document, time)) = newest.and_then(|(_, at)| sides.get_mut(at)?.next()) else { break };
+            match side {
+                Side::Control => control = document.seq.0,
+                Side::Records => records = document.seq.0,
+            }
+            // The sequence bounds are as fine as commits; the moment decides.
+            if filter.from.is_none_or(|from| time >= from) && filter.to.is_none_or(|to| time <= to) {
+                merged.push((side, document, time));
+            }
+        }
+        let more = sides.iter_mut().any(|side| side.peek().is_some());
+        Ok((merged, more.then_some((control, records))))
+    }
+
+    async fn log_rows(&self, ctx: &Ctx, documents: &[(Side, Document, Moment)], receipt: &Receipt) -> Result<Vec<LogRow>> {
+        let patients: Vec<PatientId> =
+            documents.iter().filter(|(_, d, _)| d.owner.0 != [0; 16]).map(|(_, d, _)| PatientId::from_bytes(d.owner.0)).collect();
+        let keys = if sees_patients(ctx) { self.patient_keys(&patients, ctx.now()).await? } else { HashMap::new() };
+        let names = self.patient_labels(&keys, receipt).await?;
+        let mut rows = Vec::with_capacity(documents.len());
+        for (side, document, _) in documents {
+            let Ok(actor) = self.open_actor_part(*side, document) else {
+                self.raise_integrity_alarm(ctx, document.kind, document.id, document.version.0).await?;
+                continue;
+            };
+            let patient = PatientId::from_bytes(document.owner.0);
+            let subject = match keys.get(&patient) {
+                Some(key) => self.open_subject_part(*side, key, document, receipt)?,
+                None => None,
+            };
+            let event = ClearEvent { event: EventId(document.id.0), side: *side, seq: document.seq.0, actor, subject };
+            let index = self.store(*side).entry(event.event).await?.map_or(0, |(_, entry)| entry.index);
+            let object = match names.get(&patient) {
+                Some(name) => name.clone(),
+                None if document.owner.0 != [0; 16] => "A patient".to_owned(),
+                None => String::new(),
+            };
+            rows.push(LogRow {
+                index,
+                stream: self.stream(*side)?.as_str().to_owned(),
+                who: who_label(&event.actor.who),
+                role: Role::parse(&event.actor.who.role).map_or_else(|_| String::new(), |role| role.label().to_owned()),
+                words: event.class().map_or("Unknown", words).to_owned(),
+                reason: event.detail("reason").unwrap_or_default().to_owned(),
+                object,
+                event,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// `OKAFOR, Grace · MRN …` for the privacy officer.
+    async fn patient_labels(&self, keys: &HashMap<PatientId, PatientKey>, receipt: &Receipt) -> Result<HashMap<PatientId, String>> {
+        let ids: Vec<DocId> = keys.keys().map(|id| DocId(id.bytes())).collect();
+        let mut labels = HashMap::new();
+        for document in self.records.get_many(kinds::PATIENT, &ids).await? {
+            let id = PatientId::from_bytes(document.id.0);
+            let Some(key) = keys.get(&id) else { continue };
+            if let Ok(opened) = self.open_patient_doc::<Patient>(kinds::RECORDS, key, &document, receipt) {
+                labels.insert(id, format!("{} · MRN {}", opened.body.banner_name(), opened.body.mrn.display()));
+            }
+        }
+        Ok(labels)
+    }
+
     /// # Errors
     /// `Denied`, `NotFound`.
     pub async fn log_entry(&self, ctx: &Ctx, event: [u8; 16]) -> Result<LogEntry> {
-        let _ = (ctx, event);
-        todo!("audit helper")
+        let permit = self.permit(ctx, Action::ReadLog, Resource::Hospital).await?;
+        let mut found = None;
+        for side in SIDES {
+            if let Some(document) = self.store(side).get(kinds::EVENT, DocId(event)).await? {
+                found = Some((side, document, Moment(0)));
+            }
+        }
+        let documents: Vec<_> = found.into_iter().collect();
+        let side = documents.first().map(|(side, ..)| *side).ok_or(Error::NotFound)?;
+        let act =
+            Act::by(self, Side::Records, ctx, Class::LogRead).permit(&permit).discloses(Discloses::Owners(owners_of(&documents, ctx)));
+        let receipt = act.detail("entry", hex::encode(event)).commit().await?;
+        let row = self.log_rows(ctx, &documents, &receipt).await?.into_iter().next().ok_or(Error::Integrity)?;
+        let (proof, proof_file) = self.entry_proof(side, &row).await?;
+        let mut facts: Vec<(String, String)> = row.event.about().map(|about| about.detail.clone()).unwrap_or_default();
+        facts.extend(row.event.about().map(|about| ("documents named".to_owned(), about.named.len().to_string())));
+        Ok(LogEntry { row, proof, proof_file, facts })
     }
+
+    async fn entry_proof(&self, side: Side, row: &LogRow) -> Result<(Proof, String)> {
+        let store = self.store(side);
+        let (stream, entry) = store.entry(row.event.event).await?.ok_or(Error::Integrity)?;
+        let leaf = Leaf::decode(&entry.leaf).map_err(|_| Error::Integrity)?;
+        let note = store.checkpoint(&stream).await?.unwrap_or_default();
+        let checkpoint = Checkpoint::verify(&note, &self.signer.verifying_key()).ok();
+        let mut proof = Proof {
+            checks: Vec::new(),
+            digest: hex::encode(leaf_hash(&entry.leaf)),
+            event: row.event.event.0,
+            stream: stream.as_str().to_owned(),
+            index: entry.index,
+            tree_size: 0,
+            root: String::new(),
+            sealed_at: None,
+        };
+        let mut check = |ok: bool, words: &str, fine_print: String| proof.checks.push(Check { ok, words: words.to_owned(), fine_print });
+        check(row.event.actor.actor_commitment() == leaf.actor, "Who did it is what the entry commits to", row.who.clone());
+        if let Some(about) = row.event.about() {
+            check(
+                about_matches(about, &leaf),
+                "What was done is what the entry commits to",
+                format!("{} documents named", about.named.len()),
+            );
+        }
+        check(
+            checkpoint.is_some(),
+            "The seal carries the hospital's signature",
+            checkpoint.as_ref().map_or_else(|| "No seal yet".to_owned(), |c| c.origin.clone()),
+        );
+        let mut file = String::new();
+        if let Some(checkpoint) = checkpoint.filter(|checkpoint| entry.index < checkpoint.head.size) {
+            let path = tiles::inclusion(store.as_ref(), &stream, entry.index, checkpoint.head.size).await?;
+            let included = check_inclusion(&leaf_hash(&entry.leaf), entry.index, &checkpoint.head, &path);
+            check(
+                included,
+                "The entry is listed under the seal",
+                format!("{} steps to the root of {} entries", path.len(), checkpoint.head.size),
+            );
+            file = proof_file(&entry.leaf, entry.index, &path, &note);
+            (proof.tree_size, proof.root) = (checkpoint.head.size, hex::encode(checkpoint.head.root));
+            proof.sealed_at = checkpoint.time_ms.map(Moment);
+        } else {
+            check(true, "The entry is durable and waits for its seal", "The next seal follows within seconds".to_owned());
+        }
+        Ok((proof, file))
+    }
+
     /// CSV of all matching entries (bounded to 100,000), formula cells neutralised, with the
     /// newest checkpoint in the last lines.
     ///
     /// # Errors
     /// `Denied` (a fresh factor is needed).
     pub async fn export_log(&self, ctx: &Ctx, filter: &LogFilter) -> Result<Vec<u8>> {
-        let _ = (ctx, filter);
-        todo!("audit helper")
+        let permit = self.permit(ctx, Action::ExportLog, Resource::Hospital).await?;
+        let query = self.log_query(ctx, filter).await?;
+        let discloses = if sees_patients(ctx) { Discloses::Everything } else { Discloses::Nothing };
+        let act = Act::by(self, Side::Records, ctx, Class::Exported).permit(&permit).discloses(discloses).detail("what", "log");
+        let receipt = act.commit().await?;
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let wrong = |error: csv::Error| Error::Internal(error.to_string());
+        writer
+            .write_record([
+                "time", "stream", "index", "event", "class", "outcome", "person", "role", "address", "rule", "patient", "reason",
+            ])
+            .map_err(wrong)?;
+        let mut cursor = Some((NEWEST, NEWEST));
+        let mut written = 0;
+        while let Some(at) = cursor.filter(|_| written < EXPORT_MAX) {
+            let (documents, next) = self.log_documents(filter, &query, at, BATCH.min(EXPORT_MAX - written)).await?;
+            for row in self.log_rows(ctx, &documents, &receipt).await? {
+                writer.write_record(export_cells(&row)).map_err(wrong)?;
+                written += 1;
+            }
+            cursor = next;
+        }
+        let mut bytes = writer.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
+        for side in SIDES {
+            let note = self.store(side).checkpoint(&self.stream(side)?).await?.unwrap_or_default();
+            note.lines().for_each(|line| bytes.extend_from_slice(format!("# {line}\n").as_bytes()));
+        }
+        Ok(bytes)
     }
+
     /// Open alarms, newest first.
     ///
     /// # Errors
     /// `Denied`.
     pub async fn alarms(&self, ctx: &Ctx) -> Result<Vec<Alarm>> {
-        let _ = ctx;
-        todo!("audit helper")
+        self.permit(ctx, Action::ReadHealth, Resource::Hospital).await?;
+        self.open_alarms().await
     }
+
+    pub(crate) async fn open_alarms(&self) -> Result<Vec<Alarm>> {
+        let query = Find { kind: kinds::ALARM, all_of: Vec::new(), before: None, since: None, limit: 100 };
+        let mut alarms = Vec::new();
+        for document in self.control.find(&query).await? {
+            let StoredAlarm { at, kind, words } = self.open_own_doc(kinds::CONTROL, Purpose::Staff, &document)?.body;
+            alarms.push(Alarm { id: document.id.0, at, kind, words });
+        }
+        Ok(alarms)
+    }
+
     /// # Errors
     /// `Denied`.
     pub async fn log_state(&self, ctx: &Ctx) -> Result<Vec<LogState>> {
-        let _ = ctx;
-        todo!("audit helper")
+        self.permit(ctx, Action::ReadHealth, Resource::Hospital).await?;
+        self.log_states().await
     }
+
+    pub(crate) async fn log_states(&self) -> Result<Vec<LogState>> {
+        let mut states = Vec::new();
+        for side in SIDES {
+            let stream = self.stream(side)?;
+            let Some(head) = self.store(side).head(&stream).await? else { continue };
+            let sealed = self.state.sealed(side);
+            states.push(LogState {
+                stream: stream.as_str().to_owned(),
+                entries: head.size,
+                waiting: head.size.saturating_sub(sealed.map_or(0, |(head, _)| head.size)),
+                last_seal: sealed.map(|(_, at)| at),
+                root: hex::encode(head.root),
+            });
+        }
+        Ok(states)
+    }
+
     /// Tells of an entry whose check failed: an event and an alarm, once per document version.
-    pub(crate) async fn raise_integrity_alarm(
-        &self,
-        ctx: &Ctx,
-        kind: wardkeep_store::Kind,
-        id: wardkeep_store::DocId,
-        version: u64,
-    ) -> Result<()> {
-        let _ = (ctx, kind, id, version);
-        todo!("audit helper")
+    pub(crate) async fn raise_integrity_alarm(&self, ctx: &Ctx, kind: Kind, id: DocId, version: u64) -> Result<()> {
+        let name = wardkeep_vault::vault::digest(&[&kind.0.to_be_bytes()[..], &id.0, &version.to_be_bytes()].concat());
+        let alarm = DocId(name.first_chunk().copied().unwrap_or_default());
+        if self.control.get(kinds::ALARM, alarm).await?.is_some() {
+            return Ok(());
+        }
+        let words = format!(
+            "A {} (id {}, version {version}) does not match the log. It is kept and marked. Run “wardkeep verify --records”, and restore what was changed from a backup.",
+            kinds::name(kind),
+            hex::encode(id.0)
+        );
+        let stored = StoredAlarm { at: ctx.now(), kind: "integrity".to_owned(), words };
+        let job = self.job(ctx.visit(), "integrity-check");
+        let mut act = Act::by(self, Side::Control, &job, Class::IntegrityAlarm)
+            .outcome(Outcome::Failed)
+            .detail("kind", kinds::name(kind))
+            .detail("id", hex::encode(id.0))
+            .detail("version", version.to_string());
+        act.put_own(Purpose::Staff, kinds::ALARM, alarm, 1, &stored, Vec::new(), Vec::new())?;
+        match act.commit().await {
+            // Two readers found it at once: one alarm is enough.
+            Ok(_) | Err(Error::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
-    /// Newest events first of one account: its last sign-ins.
-    pub(crate) async fn events_of_page(
-        &self,
-        side: crate::act::Side,
-        terms: Vec<wardkeep_store::Term>,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Page<wardkeep_store::Document>> {
-        let _ = (side, terms, before, limit);
-        todo!("audit helper")
+    /// Events of one side that hold all terms, newest first.
+    pub(crate) async fn events_of_page(&self, side: Side, terms: Vec<Term>, before: Option<u64>, limit: usize) -> Result<Page<Document>> {
+        let query = Find { kind: kinds::EVENT, all_of: terms, before: before.map(Seq), since: None, limit };
+        let items = self.store(side).find(&query).await?;
+        let next = if items.len() == limit { items.last().map(|document| document.seq.0) } else { None };
+        Ok(Page { items, next })
+    }
+    /// Name of an account for the log's reader; empty when it is unknown.
+    pub(crate) async fn account_label(&self, id: AccountId) -> Result<String> {
+        Ok(self.account(id).await?.map(|opened| opened.body.display_name).unwrap_or_default())
     }
 }
 
-/// Plain words for an event class, for staff.
+/// Patients' parts of events are for the privacy officer alone.
+fn sees_patients(ctx: &Ctx) -> bool {
+    ctx.role() == Some(Role::PrivacyOfficer)
+}
+
+fn owners_of(documents: &[(Side, Document, Moment)], ctx: &Ctx) -> Vec<[u8; 16]> {
+    if !sees_patients(ctx) {
+        return Vec::new();
+    }
+    let mut owners: Vec<[u8; 16]> = documents.iter().map(|(_, document, _)| document.owner.0).filter(|owner| *owner != [0; 16]).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    owners
+}
+
+fn export_cells(row: &LogRow) -> [String; 12] {
+    let actor = &row.event.actor;
+    let patient = row.event.subject.as_ref().map_or_else(String::new, |subject| subject.patient.to_string());
+    let outcome = match actor.outcome {
+        outcome if outcome == Outcome::Success as u8 => "success",
+        outcome if outcome == Outcome::Denied as u8 => "denied",
+        _ => "failure",
+    };
+    [
+        row.event.time().rfc3339(),
+        row.stream.clone(),
+        row.index.to_string(),
+        hex::encode(row.event.event.0),
+        row.event.class().map_or("unknown", Class::name).to_owned(),
+        outcome.to_owned(),
+        row.who.clone(),
+        row.role.clone(),
+        actor.who.address.clone(),
+        actor.rule.clone().unwrap_or_default(),
+        patient,
+        row.reason.clone(),
+    ]
+    .map(|cell| neutral(&cell))
+}
+
+/// A cell that a spreadsheet would run as a formula gets a quote in front (OWASP CSV injection).
+pub(crate) fn neutral(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Plain words for an event class, for staff and patients alike.
 #[must_use]
-pub fn words(class: wardkeep_ledger::Class) -> &'static str {
-    let _ = class;
-    todo!("audit helper")
+pub fn words(class: Class) -> &'static str {
+    match class {
+        Class::SignIn => "Signed in",
+        Class::SignOut => "Signed out",
+        Class::FactorChanged => "Changed a second factor",
+        Class::SessionRevoked => "Ended a session",
+        Class::PasswordChanged => "Changed the password",
+        Class::AccountCreated => "Opened an account",
+        Class::AccountInvited => "Invited somebody",
+        Class::AccountSuspended => "Suspended an account",
+        Class::AccountReinstated => "Reinstated an account",
+        Class::RoleGranted => "Granted a role",
+        Class::RoleTaken => "Took a role away",
+        Class::AccountLinked => "Linked an account to a patient",
+        Class::FactorReset => "Reset a second factor",
+        Class::ChartOpened => "Opened the chart",
+        Class::RecordRead => "Read records",
+        Class::SearchRun => "Saw the patient in a list",
+        Class::DocumentDownloaded => "Opened a document",
+        Class::Exported => "Exported data",
+        Class::Printed => "Printed",
+        Class::LogRead => "Read the log",
+        Class::AccessHistoryRead => "Looked at who opened the record",
+        Class::RecordCreated => "Wrote a record",
+        Class::RecordAmended => "Amended a record",
+        Class::RecordVoided => "Voided a record",
+        Class::RecordRestored => "Restored a record",
+        Class::PatientCreated => "Registered the patient",
+        Class::PatientAmended => "Corrected the patient's details",
+        Class::PatientMerged => "Merged two patients",
+        Class::PatientErased => "Erased the patient",
+        Class::DocumentUploaded => "Added a document",
+        Class::DocumentVoided => "Voided a document",
+        Class::AssessmentCreated => "Wrote a stroke assessment",
+        Class::AssessmentAmended => "Amended a stroke assessment",
+        Class::AssessmentVoided => "Voided a stroke assessment",
+        Class::Imported => "Imported a file",
+        Class::CareTeamChanged => "Changed the care team",
+        Class::Granted => "Granted access",
+        Class::BreakGlassOpened => "Opened the record in an emergency",
+        Class::BreakGlassReviewed => "Reviewed an emergency access",
+        Class::Denied => "Was refused",
+        Class::KeyCreated => "Made an encryption key",
+        Class::KeyRotated => "Renewed an encryption key",
+        Class::KeyShredded => "Destroyed an encryption key",
+        Class::HospitalCreated => "Set up the hospital",
+        Class::Backup => "Made a backup",
+        Class::Restore => "Restored a backup",
+        Class::ConfigurationChanged => "Changed the configuration",
+        Class::StreamOpened => "Started the system",
+        Class::PeerHeads => "Compared the logs",
+        Class::CheckpointSigned => "Signed the log",
+        Class::VerificationRun => "Verified the log",
+        Class::IntegrityAlarm => "Raised an integrity alarm",
+        Class::JobRun => "Ran a background job",
+    }
 }

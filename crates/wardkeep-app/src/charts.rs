@@ -1,13 +1,26 @@
 //! Opening a chart, and the history of who did.
 
-use wardkeep_domain::PatientId;
-use wardkeep_domain::date::Moment;
+use std::collections::HashMap;
 
+use wardkeep_domain::account::Role;
+use wardkeep_domain::date::Moment;
+use wardkeep_domain::stroke::Assessment;
+use wardkeep_domain::{AccountId, AssessmentId, DocumentId, PatientId};
+use wardkeep_ledger::{Class, Outcome, Receipt};
+use wardkeep_policy::Action;
+use wardkeep_store::{Document, Find, Kind, Seq, Term};
+use wardkeep_vault::PatientKey;
+
+use crate::access::who_label;
+use crate::accounts::{PAGE, Page};
+use crate::act::{Act, ClearEvent, Side};
+use crate::audit;
 use crate::documents::DocumentView;
+use crate::integrity::{Sealed, Shown};
 use crate::patients::{CareMemberView, PatientView};
 use crate::records::RecordView;
 use crate::stroke::AssessmentView;
-use crate::{App, Ctx, Result, accounts::Page};
+use crate::{App, Ctx, Result, kinds};
 
 /// Most records on the summary page.
 pub const RECORDS_MAX: usize = 100;
@@ -40,19 +53,155 @@ pub struct AccessRow {
     pub event: [u8; 16],
 }
 
+/// Commits that carry a request's time may land a little after younger ones.
+const CLOCK_SLACK_MS: i64 = 5_000;
+
 impl App {
     /// # Errors
     /// `NotFound` when the patient does not exist or may not be seen.
     pub async fn open_chart(&self, ctx: &Ctx, patient: PatientId) -> Result<Chart> {
-        let _ = (ctx, patient);
-        todo!("charts helper")
+        let permit = self.permit_chart(ctx, Action::OpenChart, patient, None).await?;
+        let key = self.patient_key(patient, ctx.now()).await?;
+        let banner = self.patient_document(&key).await?;
+        let (records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
+        let documents = self.sealed_documents(patient).await?;
+        let assessments = self.sealed_assessments(patient).await?;
+        let named: Vec<&Document> = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments).collect();
+        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &named, "summary").await?;
+        Ok(Chart {
+            patient: self.patient_view(ctx, &key, &banner, &receipt).await?,
+            records: self.record_views(ctx, &key, &records, &receipt).await?,
+            records_next,
+            documents: self.document_views(ctx, &key, &documents, &receipt).await?,
+            assessments: self.assessment_views(ctx, &key, &assessments, &receipt).await?,
+            care_team: self.care_member_views(patient).await?,
+        })
     }
+
     /// Every event about the patient, newest first; reading it is itself an event.
     ///
     /// # Errors
     /// As [`App::open_chart`].
     pub async fn access_history(&self, ctx: &Ctx, patient: PatientId, after: Option<u64>) -> Result<Page<AccessRow>> {
-        let _ = (ctx, patient, after);
-        todo!("charts helper")
+        let permit = self.permit_chart(ctx, Action::ReadAccessHistory, patient, None).await?;
+        let key = self.patient_key(patient, ctx.now()).await?;
+        let receipt = Act::by(self, Side::Records, ctx, Class::AccessHistoryRead).permit(&permit).subject(&key).commit().await?;
+        let older_than = after.and_then(|time| i64::try_from(time).ok());
+        let mut events = Vec::new();
+        for side in [Side::Control, Side::Records] {
+            for document in self.events_about(side, &key, older_than).await? {
+                let actor = self.open_actor_part(side, &document)?;
+                let subject = self.open_subject_part(side, &key, &document, &receipt)?;
+                events.push(ClearEvent { event: wardkeep_ledger::EventId(document.id.0), side, seq: document.seq.0, actor, subject });
+            }
+        }
+        events.retain(|event| older_than.is_none_or(|time| event.actor.time_ms < time));
+        events.sort_by_key(|event| (std::cmp::Reverse(event.actor.time_ms), std::cmp::Reverse(event.event.0)));
+        // A page never ends between events of the same millisecond: the cursor is a time.
+        let last = events.get(PAGE.saturating_sub(1)).map(|event| event.actor.time_ms);
+        let more = last.is_some_and(|last| events.iter().any(|event| event.actor.time_ms < last));
+        if let Some(last) = last {
+            events.retain(|event| event.actor.time_ms >= last);
+        }
+        let next = if more { last.and_then(|last| u64::try_from(last).ok()) } else { None };
+        Ok(Page { items: events.iter().map(|event| access_row(ctx, event)).collect(), next })
+    }
+
+    async fn events_about(&self, side: Side, key: &PatientKey, older_than: Option<i64>) -> Result<Vec<Document>> {
+        let before = match older_than {
+            Some(time) => Some(self.store(side).seq_at(time.saturating_add(CLOCK_SLACK_MS)).await?),
+            None => None,
+        };
+        let term = self.exact_term(side.name(), kinds::EVENT, "subject", &key.owner());
+        let query = Find {
+            kind: kinds::EVENT,
+            all_of: vec![term],
+            before: before.filter(|seq| *seq < Seq(u64::MAX >> 1)),
+            since: None,
+            limit: PAGE * 4,
+        };
+        Ok(self.store(side).find(&query).await?)
+    }
+}
+
+/// Most documents and assessments shown with a chart.
+const PARTS_MAX: usize = 100;
+
+impl App {
+    pub(crate) fn patient_parts_term(&self, kind: Kind, patient: PatientId) -> Term {
+        self.exact_term(kinds::RECORDS, kind, "patient", &patient.bytes())
+    }
+    async fn sealed_parts(&self, kind: Kind, patient: PatientId) -> Result<Vec<Document>> {
+        let query = Find { kind, all_of: vec![self.patient_parts_term(kind, patient)], before: None, since: None, limit: PARTS_MAX };
+        Ok(self.records.find(&query).await?)
+    }
+    /// Sealed details of a patient's documents, newest first.
+    pub(crate) async fn sealed_documents(&self, patient: PatientId) -> Result<Vec<Document>> {
+        self.sealed_parts(kinds::DOCUMENT, patient).await
+    }
+    /// A patient's sealed stroke assessments, newest first.
+    pub(crate) async fn sealed_assessments(&self, patient: PatientId) -> Result<Vec<Document>> {
+        self.sealed_parts(kinds::ASSESSMENT, patient).await
+    }
+    pub(crate) async fn document_views(
+        &self,
+        ctx: &Ctx,
+        key: &PatientKey,
+        documents: &[Document],
+        receipt: &Receipt,
+    ) -> Result<Vec<DocumentView>> {
+        let sealed: Vec<Sealed<'_>> = documents.iter().map(|document| Sealed { key, document }).collect();
+        let shown = self.show::<wardkeep_domain::document::Document>(ctx, Side::Records, &sealed, receipt).await?;
+        let ids: Vec<AccountId> = shown.iter().filter_map(|shown| shown.body.as_ref()).map(|document| document.uploaded_by).collect();
+        let names = self.display_names(&ids).await?;
+        let view = |shown: Shown<wardkeep_domain::document::Document>| DocumentView {
+            id: DocumentId::from_bytes(shown.id.0),
+            uploaded_by: author(&names, shown.body.as_ref().map(|document| document.uploaded_by)),
+            document: shown.body,
+            version: shown.version,
+            badge: shown.badge,
+        };
+        Ok(shown.into_iter().map(view).collect())
+    }
+    pub(crate) async fn assessment_views(
+        &self,
+        ctx: &Ctx,
+        key: &PatientKey,
+        assessments: &[Document],
+        receipt: &Receipt,
+    ) -> Result<Vec<AssessmentView>> {
+        let sealed: Vec<Sealed<'_>> = assessments.iter().map(|document| Sealed { key, document }).collect();
+        let shown = self.show::<Assessment>(ctx, Side::Records, &sealed, receipt).await?;
+        let ids: Vec<AccountId> = shown.iter().filter_map(|shown| shown.body.as_ref()).map(|assessment| assessment.author).collect();
+        let names = self.display_names(&ids).await?;
+        let view = |shown: Shown<Assessment>| AssessmentView {
+            id: AssessmentId::from_bytes(shown.id.0),
+            patient: PatientId::from_bytes(key.owner()),
+            author: author(&names, shown.body.as_ref().map(|assessment| assessment.author)),
+            assessment: shown.body,
+            version: shown.version,
+            badge: shown.badge,
+        };
+        Ok(shown.into_iter().map(view).collect())
+    }
+}
+
+fn author(names: &HashMap<AccountId, String>, id: Option<AccountId>) -> String {
+    id.map_or_else(String::new, |id| names.get(&id).cloned().unwrap_or_else(|| "Not known".to_owned()))
+}
+
+fn access_row(ctx: &Ctx, event: &ClearEvent) -> AccessRow {
+    let who = &event.actor.who;
+    let class = event.class();
+    AccessRow {
+        at: event.time(),
+        who: who_label(who),
+        role: Role::parse(&who.role).map_or_else(|_| String::new(), |role| role.label().to_owned()),
+        what: class.map_or("unknown", Class::name).to_owned(),
+        words: class.map_or("Did something this version does not know", audit::words).to_owned(),
+        refused: event.actor.outcome == Outcome::Denied as u8,
+        own: who.kind == "account" && who.id == hex::encode(ctx.account_id().bytes()),
+        reason: event.detail("reason").map(str::to_owned),
+        event: event.event.0,
     }
 }

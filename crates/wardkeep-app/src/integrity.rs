@@ -79,6 +79,14 @@ pub(crate) struct Shown<T> {
     digest: [u8; 32],
 }
 
+impl<T> Shown<T> {
+    /// The body apart from what was found out about it.
+    pub(crate) fn split(self) -> (Shown<()>, Option<T>) {
+        let Shown { id, version, body, badge, event, digest } = self;
+        (Shown { id, version, body: body.is_some().then_some(()), badge, event, digest }, body)
+    }
+}
+
 /// Where the log confirms a document version.
 #[derive(Clone, Copy, Debug)]
 struct Logged {
