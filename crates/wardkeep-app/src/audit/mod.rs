@@ -1,5 +1,7 @@
 //! Reading the log: filters, entries with proof, export, alarms.
 
+mod words;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,8 @@ use crate::act::{Act, ClearEvent, Side};
 use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
 use crate::{App, Ctx, Error, Result, kinds, tiles};
+
+pub use words::words;
 
 /// What the log's page may be narrowed by.
 #[derive(Clone, Default)]
@@ -496,64 +500,4 @@ fn export_cells(row: &LogRow) -> [String; 12] {
 /// A cell that a spreadsheet would run as a formula gets a quote in front (OWASP CSV injection).
 pub(crate) fn neutral(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
-}
-
-/// Plain words for an event class, for staff and patients alike.
-#[must_use]
-pub fn words(class: Class) -> &'static str {
-    match class {
-        Class::SignIn => "Signed in",
-        Class::SignOut => "Signed out",
-        Class::FactorChanged => "Changed a second factor",
-        Class::SessionRevoked => "Ended a session",
-        Class::PasswordChanged => "Changed the password",
-        Class::AccountCreated => "Opened an account",
-        Class::AccountInvited => "Invited somebody",
-        Class::AccountSuspended => "Suspended an account",
-        Class::AccountReinstated => "Reinstated an account",
-        Class::RoleGranted => "Granted a role",
-        Class::RoleTaken => "Took a role away",
-        Class::AccountLinked => "Linked an account to a patient",
-        Class::FactorReset => "Reset a second factor",
-        Class::ChartOpened => "Opened the chart",
-        Class::RecordRead => "Read records",
-        Class::SearchRun => "Saw the patient in a list",
-        Class::DocumentDownloaded => "Opened a document",
-        Class::Exported => "Exported data",
-        Class::Printed => "Printed",
-        Class::LogRead => "Read the log",
-        Class::AccessHistoryRead => "Looked at who opened the record",
-        Class::RecordCreated => "Wrote a record",
-        Class::RecordAmended => "Amended a record",
-        Class::RecordVoided => "Voided a record",
-        Class::RecordRestored => "Restored a record",
-        Class::PatientCreated => "Registered the patient",
-        Class::PatientAmended => "Corrected the patient's details",
-        Class::PatientMerged => "Merged two patients",
-        Class::PatientErased => "Erased the patient",
-        Class::DocumentUploaded => "Added a document",
-        Class::DocumentVoided => "Voided a document",
-        Class::AssessmentCreated => "Wrote a stroke assessment",
-        Class::AssessmentAmended => "Amended a stroke assessment",
-        Class::AssessmentVoided => "Voided a stroke assessment",
-        Class::Imported => "Imported a file",
-        Class::CareTeamChanged => "Changed the care team",
-        Class::Granted => "Granted access",
-        Class::BreakGlassOpened => "Opened the record in an emergency",
-        Class::BreakGlassReviewed => "Reviewed an emergency access",
-        Class::Denied => "Was refused",
-        Class::KeyCreated => "Made an encryption key",
-        Class::KeyRotated => "Renewed an encryption key",
-        Class::KeyShredded => "Destroyed an encryption key",
-        Class::HospitalCreated => "Set up the hospital",
-        Class::Backup => "Made a backup",
-        Class::Restore => "Restored a backup",
-        Class::ConfigurationChanged => "Changed the configuration",
-        Class::StreamOpened => "Started the system",
-        Class::PeerHeads => "Compared the logs",
-        Class::CheckpointSigned => "Signed the log",
-        Class::VerificationRun => "Verified the log",
-        Class::IntegrityAlarm => "Raised an integrity alarm",
-        Class::JobRun => "Ran a background job",
-    }
 }
