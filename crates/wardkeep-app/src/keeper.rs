@@ -84,6 +84,9 @@ impl App {
         let note = self.signer.sign(&self.origin(&stream), &head, visit.now.0);
         self.store(side).checkpoint_put(&stream, &note).await?;
         if let Some(paths) = &self.paths {
+            if !paths.ledger().join("log.vkey").exists() {
+                write_files(paths.ledger(), vec![("log.vkey".to_owned(), format!("{}\n", self.log_key()).into_bytes())]).await?;
+            }
             self.publish(side, &stream, head, &note, paths.ledger().join(stream.as_str())).await?;
         }
         Ok(())

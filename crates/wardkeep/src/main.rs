@@ -1,1 +1,55 @@
-fn main() {}
+//! The binary: reads the command line, brings clock, randomness and files, and calls the use
+//! cases. The only place that knows wall time, the operating system's randomness and exit codes.
+
+mod cli;
+mod commands;
+mod house;
+mod out;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::out::{Failure, Out};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out::new(cli.json);
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_max_level(cli.log.level()).init();
+    let run = || -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(1, format!("the runtime cannot start: {error}")))?;
+        runtime.block_on(dispatch(cli, &out))
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => out.failed(&failure),
+    }
+}
+
+async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
+    let data = cli.data.clone();
+    let real = || data.clone().unwrap_or_else(|| "wardkeep-data".into());
+    match cli.command {
+        Command::Init(options) => commands::init::run(&real(), &options, out).await,
+        Command::Serve(options) => serve::run(&real(), &options, out).await,
+        Command::Demo(options) => commands::demo::run(&data.unwrap_or_else(|| "demo-data".into()), &options, out).await,
+        Command::User(user) => commands::user::run(&real(), user, out).await,
+        Command::Import(what) => commands::stroke::import(&real(), what, out).await,
+        Command::Export(what) => commands::stroke::export(&real(), what, out).await,
+        Command::Generate(what) => commands::stroke::generate(what, out),
+        Command::Verify(options) => commands::verify::run(&real(), &options, out).await,
+        Command::Doctor => commands::doctor::run(&real(), out).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}

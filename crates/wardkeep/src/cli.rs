@@ -1,0 +1,198 @@
+//! The command line: names, options, help. Nothing is decided here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed for another reason
+  2  wrong usage
+  3  bad input; nothing was saved
+  4  no hospital, account or file there
+  5  verification found something
+  6  the data is in use by a running server
+  7  store, disk or key cannot be used";
+
+/// The hospital record system you can prove.
+#[derive(Debug, Parser)]
+#[command(name = "wardkeep", version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// Directory of the hospital [default: ./wardkeep-data, for demo ./demo-data]
+    #[arg(long, global = true, value_name = "DIR", env = "WARDKEEP_DATA")]
+    pub data: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to write to standard error
+    #[arg(long, global = true, value_enum, default_value = "warn")]
+    pub log: Log,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Log {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl Log {
+    pub fn level(self) -> tracing::Level {
+        match self {
+            Log::Error => tracing::Level::ERROR,
+            Log::Warn => tracing::Level::WARN,
+            Log::Info => tracing::Level::INFO,
+            Log::Debug => tracing::Level::DEBUG,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new hospital: keys, stores, a set-up link for the first administrator
+    #[command(after_help = "Example:\n  wardkeep init --name \"Northgate General Hospital\"")]
+    Init(Init),
+    /// Serve the pages and the API
+    #[command(
+        after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --listen 0.0.0.0:8080 --origin https://records.example.org   (behind a TLS proxy)"
+    )]
+    Serve(Serve),
+    /// Make and serve a throw-away hospital with invented data
+    #[command(after_help = "Example:\n  wardkeep demo --listen 127.0.0.1:8080")]
+    Demo(Demo),
+    /// Accounts: invite, list, suspend, reset a second factor
+    #[command(subcommand, after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
+    User(User),
+    /// Read a file into the hospital
+    #[command(subcommand, after_help = "Example:\n  wardkeep import stroke assessments.csv")]
+    Import(Import),
+    /// Write data of the hospital into a file
+    #[command(subcommand, after_help = "Example:\n  wardkeep export stroke --output assessments.csv")]
+    Export(Export),
+    /// Make invented data
+    #[command(subcommand, after_help = "Example:\n  wardkeep generate stroke --rows 5110 --output assessments.csv")]
+    Generate(Generate),
+    /// Check the published log, and with --records every sealed document against it
+    #[command(after_help = "Examples:\n  wardkeep verify\n  wardkeep verify --records")]
+    Verify(Verify),
+    /// Say whether this hospital is set up safely, and what to do about what is not
+    #[command(after_help = "Example:\n  wardkeep doctor --json")]
+    Doctor,
+    /// Print a completion script
+    #[command(after_help = "Example:\n  wardkeep completions bash > /etc/bash_completion.d/wardkeep")]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Name of the hospital, shown on every page
+    #[arg(long, default_value = "My hospital")]
+    pub name: String,
+    /// Where the pages will be found; the set-up link begins with it
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub origin: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address and port to listen on
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where browsers find the pages, when that is not the address itself
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Patients to invent on the first start
+    #[arg(long, default_value_t = 200)]
+    pub patients: usize,
+    /// Make the hospital, print the accounts and end
+    #[arg(long)]
+    pub no_serve: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Invite a member of staff; prints the link
+    #[command(after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
+    Invite {
+        email: String,
+        #[arg(long)]
+        name: String,
+        /// administrator, doctor, nurse, registrar or privacy_officer
+        #[arg(long)]
+        role: String,
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        origin: String,
+    },
+    /// List accounts, newest first
+    #[command(after_help = "Example:\n  wardkeep user list --json")]
+    List,
+    /// Suspend an account and end its sessions
+    #[command(after_help = "Example:\n  wardkeep user suspend ana.moreau@example.org")]
+    Suspend { email: String },
+    /// Remove a second factor; the person sets up a new one at the next sign-in
+    #[command(after_help = "Example:\n  wardkeep user reset-factor ana.moreau@example.org")]
+    ResetFactor { email: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// Stroke assessments in the public CSV layout
+    #[command(after_help = "Example:\n  wardkeep import stroke assessments.csv --keep-good")]
+    Stroke {
+        file: PathBuf,
+        /// Import the good rows even when others are refused
+        #[arg(long)]
+        keep_good: bool,
+        /// Only say what an import would do
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// Stroke assessments in the public CSV layout, without names
+    #[command(after_help = "Example:\n  wardkeep export stroke --output assessments.csv")]
+    Stroke {
+        /// File to write; standard output without it
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Generate {
+    /// Invented stroke assessments in the public CSV layout
+    #[command(after_help = "Example:\n  wardkeep generate stroke --rows 5110 --seed 7 --output assessments.csv")]
+    Stroke {
+        #[arg(long, default_value_t = 5110)]
+        rows: u64,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, short)]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Also read every sealed document and compare it with the log
+    #[arg(long)]
+    pub records: bool,
+    /// Published log to check, instead of the one in the data directory
+    #[arg(long, value_name = "DIR")]
+    pub ledger: Option<PathBuf>,
+    /// Public key of the log (file or text), instead of the one beside the log
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+}

@@ -1,0 +1,61 @@
+//! `wardkeep demo`: a throw-away hospital, made once, served at once.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wardkeep_app::demo;
+
+use crate::cli::Demo;
+use crate::house::{self, House};
+use crate::out::{Failure, Out, Progress};
+use crate::serve;
+
+pub async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Failure> {
+    let settings = serve::settings(&options.serve)?;
+    let house = if house::exists(data) { house::open(data).await? } else { make(data, options, out).await? };
+    if !house.app.hospital().demo {
+        house.close().await?;
+        return Err(Failure::new(3, format!("{} holds a real hospital: the demo leaves it alone; name another --data", data.display())));
+    }
+    let (text, accounts) = accounts(&house).await?;
+    if options.no_serve {
+        out.done(&text, &json!({ "accounts": accounts }));
+        return house.close().await;
+    }
+    let origin = settings.origin.clone();
+    serve::serve(house, options.serve.listen, settings, |_| {
+        out.done(&format!("{text}\nOpen {origin}   (Ctrl-C ends it)"), &json!({"origin": origin, "accounts": accounts}));
+    })
+    .await
+}
+
+/// Fills a directory of another name first: one that was cut off never looks like a hospital.
+async fn make(data: &Path, options: &Demo, out: &Out) -> Result<House, Failure> {
+    let mut part = data.as_os_str().to_owned();
+    part.push(".part");
+    let part = Path::new(&part);
+    if part.exists() {
+        std::fs::remove_dir_all(part).map_err(|error| Failure::new(7, format!("{} cannot be cleared: {error}", part.display())))?;
+    }
+    let house = house::create(part, "Northgate General Hospital", true).await?;
+    let progress = Progress::new("Inventing a hospital", *out);
+    let filled = house.app.fill_demo(&house.visit(), options.patients, &|done, of| progress.at(done, of)).await;
+    progress.end();
+    house.close().await?;
+    filled?;
+    std::fs::rename(part, data).map_err(|error| Failure::new(7, format!("{} cannot be made: {error}", data.display())))?;
+    house::open(data).await
+}
+
+async fn accounts(house: &House) -> Result<(String, Vec<Value>), Failure> {
+    let mut text = String::from("A throw-away hospital: everything in it is invented. Accounts and their codes of this half minute:\n\n");
+    text.push_str(&format!("  {:<16} {:<32} {:<34} CODE\n", "ROLE", "EMAIL", "PASSWORD"));
+    let mut values = Vec::new();
+    for account in demo::accounts() {
+        let code = house.app.demo_code(&house.visit(), &account.email).await?;
+        text.push_str(&format!("  {:<16} {:<32} {:<34} {code}\n", account.role, account.email, account.password));
+        values
+            .push(json!({"role": account.role, "name": account.name, "email": account.email, "password": account.password, "code": code}));
+    }
+    Ok((text, values))
+}

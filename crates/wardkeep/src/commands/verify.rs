@@ -1,0 +1,95 @@
+//! `wardkeep verify`: the published log alone, offline; with `--records` every sealed document.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wardkeep_app::hospital::Paths;
+use wardkeep_ledger::VerifyingKey;
+use wardkeep_ledger::verify::{Directory, StreamReport, verify};
+
+use crate::cli::Verify;
+use crate::house;
+use crate::out::{Failure, Out, Progress};
+
+pub async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), Failure> {
+    let ledger = options.ledger.clone().unwrap_or_else(|| Paths::new(data).ledger());
+    if !ledger.is_dir() {
+        return Err(Failure::new(4, format!("there is no published log in {}", ledger.display())));
+    }
+    let key = key(&ledger, options.key.as_deref())?;
+    let progress = Progress::new("Verifying the log", *out);
+    let reports = verify(&Directory::new(&ledger), &key, &BTreeMap::new(), &mut |done, of| progress.at(done, of));
+    progress.end();
+    let reports = reports.map_err(|error| Failure::new(7, format!("{} cannot be read: {error}", ledger.display())))?;
+    let mut findings: Vec<Value> = Vec::new();
+    let mut text = String::new();
+    for report in &reports {
+        text.push_str(&stream(report, &mut findings));
+    }
+    if reports.is_empty() {
+        findings.push(json!({"code": "no-streams", "words": "the published log holds no stream"}));
+        text.push_str("The published log holds no stream.\n");
+    }
+    let mut records = Value::Null;
+    if options.records {
+        records = check_records(data, out, &mut text, &mut findings).await?;
+    }
+    let value =
+        json!({"ledger": ledger, "streams": reports.iter().map(shape).collect::<Vec<_>>(), "records": records, "findings": findings});
+    if findings.is_empty() {
+        text.push_str("Nothing was changed, removed or added behind the log's back.");
+        out.done(&text, &value);
+        return Ok(());
+    }
+    text.push_str("Do not restart or repair anything yet: keep a copy of the data, and compare with the last good backup.");
+    Err(Failure { code: 5, message: format!("verification found something\n{text}"), details: value })
+}
+
+fn key(ledger: &Path, given: Option<&str>) -> Result<VerifyingKey, Failure> {
+    let text = match given {
+        Some(text) if text.contains('+') && !Path::new(text).exists() => text.to_owned(),
+        Some(path) => read_key(Path::new(path))?,
+        None => read_key(&ledger.join("log.vkey"))?,
+    };
+    VerifyingKey::parse(text.trim()).map_err(|error| Failure::new(3, format!("that is no public key of a log: {error}")))
+}
+
+fn read_key(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| Failure::new(4, format!("{} cannot be read: {error}", path.display())))
+}
+
+fn stream(report: &StreamReport, findings: &mut Vec<Value>) -> String {
+    let size = report.head.map_or(0, |head| head.size);
+    let state = if report.findings.is_empty() { "sound" } else { "NOT SOUND" };
+    let mut text = format!("{}: {size} entries, {state}\n", report.stream);
+    for (finding, index) in &report.findings {
+        text.push_str(&format!("  entry {index}: {} ({})\n", finding.words(), finding.code()));
+        findings.push(json!({"stream": report.stream, "index": index, "code": finding.code(), "words": finding.words()}));
+    }
+    text
+}
+
+fn shape(report: &StreamReport) -> Value {
+    json!({
+        "stream": report.stream,
+        "entries": report.head.map(|head| head.size),
+        "sealed_ms": report.sealed_ms,
+        "classes": report.classes,
+    })
+}
+
+async fn check_records(data: &Path, out: &Out, text: &mut String, findings: &mut Vec<Value>) -> Result<Value, Failure> {
+    let house = house::open(data).await?;
+    let progress = Progress::new("Verifying the records", *out);
+    let report = house.app.verify_records(&house.operator(), &|done, of| progress.at(done, of)).await;
+    progress.end();
+    house.close().await?;
+    let report = report?;
+    text.push_str(&format!("{} documents, {} events, {} files read and compared\n", report.documents, report.events, report.blobs));
+    for finding in &report.findings {
+        text.push_str(&format!("  {} ({})\n", finding.words, finding.code));
+        findings.push(json!({"code": finding.code, "words": finding.words}));
+    }
+    Ok(json!({"documents": report.documents, "events": report.events, "blobs": report.blobs}))
+}

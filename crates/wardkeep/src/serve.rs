@@ -1,0 +1,87 @@
+//! Serving: the listener, the keeper's ticks, and an orderly end.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use wardkeep_app::{App, Entropy};
+use wardkeep_web::{Settings, Web};
+
+use crate::cli::Serve;
+use crate::house::{self, House, SystemClock};
+use crate::out::{Failure, Out};
+
+const TICK: Duration = Duration::from_secs(1);
+
+pub async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
+    let settings = settings(options)?;
+    let house = house::open(data).await?;
+    let setup = house.app.issue_setup(&house.visit()).await.ok();
+    let origin = settings.origin.clone();
+    serve(house, options.listen, settings, |address| {
+        let link = setup.map(|token| format!("{origin}/setup/{token}"));
+        let mut text = format!("Wardkeep serves {origin} (listening on {address}). Ctrl-C ends it.");
+        if let Some(link) = &link {
+            text.push_str(&format!("\n\nThere is no administrator yet. This link works once, for 10 minutes:\n  {link}"));
+        }
+        out.done(&text, &json!({"origin": origin, "listen": address.to_string(), "setup_link": link}));
+    })
+    .await
+}
+
+/// Plain HTTP is for the own machine alone; everybody else comes through TLS.
+pub fn settings(options: &Serve) -> Result<Settings, Failure> {
+    let origin = options.origin.clone().unwrap_or_else(|| format!("http://{}", options.listen));
+    let origin = origin.trim_end_matches('/').to_owned();
+    let secure = origin.starts_with("https://");
+    if !secure && !options.listen.ip().is_loopback() {
+        let fix = "listen on 127.0.0.1, or put a TLS proxy in front and name it with --origin https://…";
+        return Err(Failure::new(2, format!("{} would carry patient data unencrypted over the network: {fix}", options.listen)));
+    }
+    Ok(Settings { origin, secure })
+}
+
+/// Serves until the process is told to stop; then drains, signs the log and closes the stores.
+pub async fn serve(house: House, listen: SocketAddr, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| Failure::new(1, format!("{listen} cannot be listened on: {error}; choose another address with --listen")))?;
+    let address = listener.local_addr().unwrap_or(listen);
+    let web = Web::new(house.app.clone(), Arc::new(SystemClock), house.entropy.clone(), settings);
+    let service = wardkeep_web::router(web).into_make_service_with_connect_info::<SocketAddr>();
+    let keeper = tokio::spawn(keep(house.app.clone(), house.entropy.clone()));
+    ready(address);
+    let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop()).await;
+    keeper.abort();
+    house.close().await?;
+    served.map_err(|error| Failure::new(1, format!("serving ended: {error}")))
+}
+
+/// The keeper: seals and publishes the log every second.
+async fn keep(app: App, entropy: Entropy) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = app.tick(&house::visit(&entropy)).await {
+            tracing::error!(%error, "the log could not be sealed; trying again");
+        }
+    }
+}
+
+async fn told_to_stop() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
