@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use wardkeep_app::Error;
 
 use crate::page::{Page, render};
+use crate::pages::security::local_path;
 
 /// A refusal that no use case makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,7 +177,8 @@ pub fn page(error: &Error, page: &Page) -> Response {
         return Redirect::to("/sign-in").into_response();
     }
     if matches!(error, Error::Denied(denial) if denial.step_up) {
-        return Redirect::to("/security/confirm").into_response();
+        let next = local_path(&page.path).unwrap_or("/security");
+        return Redirect::to(&format!("/security/confirm?next={next}")).into_response();
     }
     shown_page(&show(error), page)
 }

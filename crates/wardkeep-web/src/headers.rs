@@ -5,6 +5,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, header};
 
+use crate::cookies;
 use crate::web::{RequestId, Web};
 
 const CSP_HTML: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
@@ -30,6 +31,7 @@ const FIXED: [(&str, &str); 9] = [
 /// The outermost layer: gives the request its id and the answer its headers.
 pub async fn apply(State(web): State<Web>, mut request: Request, next: Next) -> Response {
     let id = RequestId(web.entropy.bytes());
+    let told = cookies::get(&web.settings, request.headers(), cookies::NOTICE).is_some();
     request.extensions_mut().insert(id);
     let mut response = next.run(request).await;
     let html = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
@@ -40,6 +42,13 @@ pub async fn apply(State(web): State<Web>, mut request: Request, next: Next) -> 
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(if html { CSP_HTML } else { CSP_OTHER }));
     // Static assets set their own; everything else may hold patient data.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // The page has shown the notice; a new one, set by a redirect, stays.
+    if told
+        && html
+        && let Some(value) = cookies::clear(&web.settings, cookies::NOTICE)
+    {
+        headers.append(header::SET_COOKIE, value);
+    }
     if web.settings.secure {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }

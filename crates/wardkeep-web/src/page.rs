@@ -64,6 +64,7 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "password-changed", words: "The password is changed. All other sessions have ended." },
     Notice { code: "session-ended", words: "The session has ended." },
     Notice { code: "sessions-ended", words: "All other sessions have ended." },
+    Notice { code: "account-sessions-ended", words: "All sessions of this account have ended." },
     Notice { code: "confirmed", words: "Confirmed. For five minutes you can do what needs a fresh code." },
     Notice { code: "suspended", words: "The account is suspended and its sessions have ended." },
     Notice { code: "reinstated", words: "The account is active again." },

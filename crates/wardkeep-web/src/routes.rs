@@ -63,7 +63,7 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [everybody(), patients(), charts(), stroke()].into_iter().flatten().collect()
+    [everybody(), own(), patients(), charts(), stroke(), house()].into_iter().flatten().collect()
 }
 
 /// Sign-in, registration, and what belongs to no area.
@@ -91,6 +91,50 @@ fn everybody() -> Vec<Route> {
         page("/healthz", Public, site::healthz),
         page("/readyz", Public, site::readyz),
         page("/static/{*path}", Public, crate::assets::serve),
+    ]
+}
+
+/// The own account, start page, and a patient's own pages.
+fn own() -> Vec<Route> {
+    use crate::pages::{activate, home, my, security};
+    use Action::{ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
+    use Guard::Signed;
+    vec![
+        page("/", Signed(UseOwnAccount), home::page),
+        page("/security", Signed(UseOwnAccount), security::page),
+        form("/security/password", Signed(UseOwnAccount), security::change_password),
+        form("/security/recovery-codes", Signed(UseOwnAccount), security::new_recovery_codes),
+        form("/security/sessions/end-others", Signed(UseOwnAccount), security::end_other_sessions),
+        form("/security/sessions/{session}/end", Signed(UseOwnAccount), security::end_session),
+        page("/security/confirm", Signed(UseOwnAccount), security::confirm_page),
+        form("/security/confirm", Signed(UseOwnAccount), security::confirm),
+        page("/activate", Signed(UseOwnAccount), activate::page),
+        form("/activate", Signed(UseOwnAccount), activate::activate),
+        page("/my/access", Signed(ReadAccessHistory), my::access),
+        page("/my/record", Signed(ReadRecord), my::record),
+        page("/my/documents", Signed(ReadDocument), my::documents),
+    ]
+}
+
+/// Accounts, log and health of the house.
+fn house() -> Vec<Route> {
+    use crate::pages::{accounts, health, log};
+    use Action::{ExportLog, InviteStaff, ListAccounts, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, RevokeSession, SuspendAccount};
+    use Guard::Signed;
+    vec![
+        page("/accounts", Signed(ListAccounts), accounts::list),
+        page("/accounts/invite", Signed(InviteStaff), accounts::invite_page),
+        form("/accounts/invite", Signed(InviteStaff), accounts::invite),
+        form("/accounts/{account}/suspend", Signed(SuspendAccount), accounts::suspend),
+        form("/accounts/{account}/reinstate", Signed(ReinstateAccount), accounts::reinstate),
+        form("/accounts/{account}/reset-factor", Signed(ResetFactor), accounts::reset_factor),
+        form("/accounts/{account}/end-sessions", Signed(RevokeSession), accounts::end_sessions),
+        page("/log", Signed(ReadLog), log::list),
+        form("/log", Signed(ReadLog), log::filter),
+        form("/log/export", Signed(ExportLog), log::export),
+        page("/log/{event}", Signed(ReadLog), log::entry),
+        page("/log/{event}/proof", Signed(ReadLog), log::proof),
+        page("/health", Signed(ReadHealth), health::page),
     ]
 }
 

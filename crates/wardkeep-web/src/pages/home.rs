@@ -1,0 +1,109 @@
+//! The start page of each role: what this person does first.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Redirect, Response};
+use wardkeep_app::audit::LogFilter;
+use wardkeep_app::{Error, Result};
+use wardkeep_domain::account::{AccountState, Role};
+use wardkeep_domain::date::Date;
+use wardkeep_ledger::Outcome;
+
+use crate::extract::Signed;
+use crate::page::{Page, render};
+use crate::pages::accounts::Row as AccountRow;
+use crate::pages::chart::Cursor;
+use crate::pages::health::AlarmLine;
+use crate::pages::log::{Row as LogLine, State};
+use crate::pages::patients::Row as PatientRow;
+
+/// Doctors and nurses: the patients in their care.
+#[derive(Template)]
+#[template(path = "home/worklist.html")]
+struct WorklistPage {
+    page: Page,
+    rows: Vec<PatientRow>,
+    next: Option<u64>,
+    creates: bool,
+    as_of: String,
+}
+
+async fn worklist(signed: &Signed, after: Option<u64>) -> Result<Response> {
+    let found = signed.web.app.care_list(&signed.ctx, after).await?;
+    Ok(render(&WorklistPage {
+        page: signed.page("Worklist"),
+        rows: found.items.iter().map(|row| PatientRow::new(signed, row)).collect(),
+        next: found.next,
+        creates: signed.ctx.role() == Some(Role::Doctor),
+        as_of: signed.ctx.now().staff(),
+    }))
+}
+
+/// Registrars: find somebody, or register somebody new.
+#[derive(Template)]
+#[template(path = "home/desk.html")]
+struct DeskPage {
+    page: Page,
+}
+
+/// Administrators: alarms, invitations that wait, the log's head.
+#[derive(Template)]
+#[template(path = "home/administrator.html")]
+struct AdministratorPage {
+    page: Page,
+    alarms: Vec<AlarmLine>,
+    invited: Vec<AccountRow>,
+    states: Vec<State>,
+    as_of: String,
+}
+
+async fn administrator(signed: &Signed) -> Result<Response> {
+    let app = &signed.web.app;
+    let invited = app.accounts(&signed.ctx, None, Some(AccountState::Invited), None).await?;
+    Ok(render(&AdministratorPage {
+        page: signed.page("Overview"),
+        alarms: app.alarms(&signed.ctx).await?.into_iter().map(AlarmLine::new).collect(),
+        invited: invited.items.iter().map(|view| AccountRow::new(signed, view)).collect(),
+        states: app.log_state(&signed.ctx).await?.iter().map(State::new).collect(),
+        as_of: signed.ctx.now().staff(),
+    }))
+}
+
+/// The privacy officer: the log's state and what was refused today.
+#[derive(Template)]
+#[template(path = "home/privacy.html")]
+struct PrivacyPage {
+    page: Page,
+    states: Vec<State>,
+    rows: Vec<LogLine>,
+    more: bool,
+    alarms: Vec<AlarmLine>,
+    as_of: String,
+}
+
+async fn privacy(signed: &Signed) -> Result<Response> {
+    let app = &signed.web.app;
+    let today = signed.ctx.now().date().and_then(Date::start);
+    let filter = LogFilter { from: today, outcome: Some(Outcome::Denied), ..LogFilter::default() };
+    let denied = app.read_log(&signed.ctx, &filter, None).await?;
+    Ok(render(&PrivacyPage {
+        page: signed.page("Overview"),
+        states: app.log_state(&signed.ctx).await?.iter().map(State::new).collect(),
+        rows: denied.rows.iter().map(LogLine::new).collect(),
+        more: denied.next.is_some(),
+        alarms: app.alarms(&signed.ctx).await?.into_iter().map(AlarmLine::new).collect(),
+        as_of: signed.ctx.now().staff(),
+    }))
+}
+
+pub async fn page(signed: Signed, Query(cursor): Query<Cursor>) -> Response {
+    let shown = match signed.ctx.role() {
+        Some(Role::Doctor | Role::Nurse) => worklist(&signed, cursor.after).await,
+        Some(Role::Registrar) => Ok(render(&DeskPage { page: signed.page("Overview") })),
+        Some(Role::Administrator) => administrator(&signed).await,
+        Some(Role::PrivacyOfficer) => privacy(&signed).await,
+        Some(Role::Patient) => Ok(Redirect::to("/my/access").into_response()),
+        None => Err(Error::SignedOut),
+    };
+    shown.unwrap_or_else(|error| signed.fail(&error))
+}
