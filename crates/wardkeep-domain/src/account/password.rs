@@ -16,6 +16,26 @@ impl std::fmt::Debug for Password {
     }
 }
 
+/// Passwords that are guessed first, eight characters and longer, lower case, one a line.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// The user's own words, as a guesser would try them.
+fn parts(word: &str) -> Vec<String> {
+    let word = word.to_lowercase();
+    let mut parts: Vec<String> =
+        word.split(|c: char| !c.is_alphanumeric()).filter(|part| part.chars().count() >= 4).map(str::to_owned).collect();
+    parts.push(word);
+    parts
+}
+
+/// The word with nothing much around it: fewer than four other characters that are no digits.
+fn is_built_from(password: &str, word: &str) -> bool {
+    if word.chars().count() < 4 {
+        return false;
+    }
+    password.split_once(word).is_some_and(|(before, after)| before.chars().chain(after.chars()).filter(|c| c.is_alphabetic()).count() < 4)
+}
+
 /// Shortest new password; every account has a second factor.
 pub const LENGTH_MIN: usize = 8;
 /// Longest password in characters.
@@ -33,11 +53,70 @@ impl Password {
     /// # Errors
     /// When it is too short, too long, common, or built from the user's own words.
     pub fn new(text: &str, own_words: &[&str]) -> Result<Self, FieldError> {
-        let _ = (text, own_words);
-        todo!("domain helper")
+        let password = Self::typed(text);
+        let refused = |message: String| Err(FieldError::new("password", message));
+        let length = text.chars().count();
+        if password.0.chars().count() < LENGTH_MIN {
+            return refused(format!("Use at least {LENGTH_MIN} characters. Three or four unrelated words work well."));
+        }
+        if length > LENGTH_MAX {
+            return refused(format!("Use at most {LENGTH_MAX} characters; this has {length}."));
+        }
+        let folded = password.0.to_lowercase();
+        let mut letters = folded.chars();
+        let first = letters.next();
+        if letters.all(|letter| Some(letter) == first) {
+            return refused("One letter over and over is guessed first. Use several unrelated words.".to_owned());
+        }
+        if COMMON.lines().any(|common| common == folded) {
+            return refused("This is one of the passwords that are guessed first. Use several unrelated words.".to_owned());
+        }
+        if own_words.iter().flat_map(|word| parts(word)).any(|part| is_built_from(&folded, &part)) {
+            return refused("Do not build it from your name, your address or the hospital's name.".to_owned());
+        }
+        Ok(password)
     }
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: [&str; 3] = ["ana.moreau@example.org", "Dr Ana Moreau", "Northgate General Hospital"];
+
+    fn refusal(text: &str) -> Option<String> {
+        Password::new(text, &OWN).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn long_phrases_with_any_characters_are_taken() {
+        for good in ["velvet orchard counts rain", "8 Bäume im Wind", "correcthorsebatterystaple", "moreau and three other horses"] {
+            assert_eq!(refusal(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn short_common_repeated_and_own_words_are_refused_with_the_reason() {
+        for (bad, why) in [
+            ("short77", "at least 8"),
+            ("Password123", "guessed first"),
+            ("aaaaaaaaaaaa", "over and over"),
+            ("moreau2026!", "your name"),
+            ("northgate1", "your name"),
+            ("ana.moreau@example.org", "your name"),
+        ] {
+            assert!(refusal(bad).unwrap_or_default().contains(why), "{bad}");
+        }
+        assert!(refusal(&"long ".repeat(60)).unwrap_or_default().contains("at most 256"));
+    }
+
+    #[test]
+    fn the_list_holds_what_could_pass_the_length_rule_alone() {
+        assert!(COMMON.lines().count() > 300);
+        assert!(COMMON.lines().all(|line| line.chars().count() >= LENGTH_MIN && line == line.to_lowercase()));
     }
 }
