@@ -42,7 +42,6 @@ pub(crate) enum Factor {
 }
 
 impl Factor {
-    pub(crate) const ALL: [Factor; 4] = [Factor::Password, Factor::Totp, Factor::Recovery, Factor::Activation];
     fn code(self) -> &'static str {
         match self {
             Factor::Password => "password",

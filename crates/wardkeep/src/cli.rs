@@ -18,7 +18,7 @@ const EXIT_CODES: &str = "Exit codes:
 /// The hospital record system you can prove.
 #[derive(Debug, Parser)]
 #[command(name = "wardkeep", version, after_help = EXIT_CODES, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Directory of the hospital [default: ./wardkeep-data, for demo ./demo-data]
     #[arg(long, global = true, value_name = "DIR", env = "WARDKEEP_DATA")]
     pub data: Option<PathBuf>,
@@ -33,7 +33,7 @@ pub struct Cli {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Log {
+pub(crate) enum Log {
     Error,
     Warn,
     Info,
@@ -41,7 +41,7 @@ pub enum Log {
 }
 
 impl Log {
-    pub fn level(self) -> tracing::Level {
+    pub(crate) fn level(self) -> tracing::Level {
         match self {
             Log::Error => tracing::Level::ERROR,
             Log::Warn => tracing::Level::WARN,
@@ -52,7 +52,7 @@ impl Log {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make a new hospital: keys, stores, a set-up link for the first administrator
     #[command(after_help = "Example:\n  wardkeep init --name \"Northgate General Hospital\"")]
     Init(Init),
@@ -88,7 +88,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// Name of the hospital, shown on every page
     #[arg(long, default_value = "My hospital")]
     pub name: String,
@@ -98,7 +98,7 @@ pub struct Init {
 }
 
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -108,7 +108,7 @@ pub struct Serve {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     #[command(flatten)]
     pub serve: Serve,
     /// Patients to invent on the first start
@@ -120,7 +120,7 @@ pub struct Demo {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum User {
+pub(crate) enum User {
     /// Invite a member of staff; prints the link
     #[command(after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
     Invite {
@@ -145,7 +145,7 @@ pub enum User {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Import {
+pub(crate) enum Import {
     /// Stroke assessments in the public CSV layout
     #[command(after_help = "Example:\n  wardkeep import stroke assessments.csv --keep-good")]
     Stroke {
@@ -160,7 +160,7 @@ pub enum Import {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Export {
+pub(crate) enum Export {
     /// Stroke assessments in the public CSV layout, without names
     #[command(after_help = "Example:\n  wardkeep export stroke --output assessments.csv")]
     Stroke {
@@ -171,7 +171,7 @@ pub enum Export {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Generate {
+pub(crate) enum Generate {
     /// Invented stroke assessments in the public CSV layout
     #[command(after_help = "Example:\n  wardkeep generate stroke --rows 5110 --seed 7 --output assessments.csv")]
     Stroke {
@@ -185,7 +185,7 @@ pub enum Generate {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// Also read every sealed document and compare it with the log
     #[arg(long)]
     pub records: bool,

@@ -17,7 +17,7 @@ use crate::out::Failure;
 
 /// Wall time.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl wardkeep_web::Clock for SystemClock {
     fn now(&self) -> Moment {
@@ -27,14 +27,14 @@ impl wardkeep_web::Clock for SystemClock {
 }
 
 /// Randomness seeded by the operating system.
-pub fn entropy() -> Result<Entropy, Failure> {
+pub(crate) fn entropy() -> Result<Entropy, Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(1, format!("the system gives no randomness: {error}")))?;
     Ok(Entropy::new(ChaCha20Rng::from_seed(seed)))
 }
 
 /// What the command line knows of a request: now, from here.
-pub fn visit(entropy: &Entropy) -> Visit {
+pub(crate) fn visit(entropy: &Entropy) -> Visit {
     use wardkeep_web::Clock;
     Visit {
         now: SystemClock.now(),
@@ -46,21 +46,21 @@ pub fn visit(entropy: &Entropy) -> Visit {
 }
 
 /// An open hospital with what a command needs.
-pub struct House {
+pub(crate) struct House {
     pub app: App,
     pub entropy: Entropy,
 }
 
 impl House {
-    pub fn visit(&self) -> Visit {
+    pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy)
     }
     /// Whoever holds the data directory and its key.
-    pub fn operator(&self) -> Ctx {
+    pub(crate) fn operator(&self) -> Ctx {
         self.app.operator(self.visit())
     }
     /// Signs and publishes what is new, then lets go of the stores.
-    pub async fn close(self) -> Result<(), Failure> {
+    pub(crate) async fn close(self) -> Result<(), Failure> {
         self.app.shutdown(&self.visit()).await?;
         Ok(())
     }
@@ -71,7 +71,7 @@ fn missing(data: &Path) -> Failure {
 }
 
 /// Is there a hospital in this directory?
-pub fn exists(data: &Path) -> bool {
+pub(crate) fn exists(data: &Path) -> bool {
     Paths::new(data).root_key().exists()
 }
 
@@ -82,7 +82,7 @@ fn stores(paths: &Paths) -> Result<(Arc<SqliteStore>, Arc<SqliteStore>), Failure
 }
 
 /// Opens the hospital for this process alone.
-pub async fn open(data: &Path) -> Result<House, Failure> {
+pub(crate) async fn open(data: &Path) -> Result<House, Failure> {
     let paths = Paths::new(data);
     if !exists(data) {
         return Err(if paths.control().exists() {
@@ -100,7 +100,7 @@ pub async fn open(data: &Path) -> Result<House, Failure> {
 }
 
 /// Makes a hospital in a new or empty directory. A failure leaves nothing behind.
-pub async fn create(data: &Path, name: &str, demo: bool) -> Result<House, Failure> {
+pub(crate) async fn create(data: &Path, name: &str, demo: bool) -> Result<House, Failure> {
     let paths = Paths::new(data);
     for taken in [paths.root_key(), paths.control(), paths.records()] {
         if taken.exists() {

@@ -12,13 +12,13 @@ use wardkeep_vault::ProviderError;
 
 /// Text or JSON on standard output.
 #[derive(Clone, Copy, Debug)]
-pub struct Out {
+pub(crate) struct Out {
     json: bool,
 }
 
 /// Why a command ends, with its exit code.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub code: u8,
     pub message: String,
     /// More for `--json`, for example the refused rows.
@@ -26,11 +26,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(code: u8, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), details: Value::Null }
     }
     /// When the output went away: nothing more can be said.
-    pub fn output(error: &std::io::Error) -> Self {
+    pub(crate) fn output(error: &std::io::Error) -> Self {
         Self::new(1, format!("the output cannot be written: {error}"))
     }
 }
@@ -70,20 +70,20 @@ impl From<ProviderError> for Failure {
 }
 
 impl Out {
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self { json }
     }
-    pub fn is_json(self) -> bool {
+    pub(crate) fn is_json(self) -> bool {
         self.json
     }
     /// The result: text for people or the value for programs.
-    pub fn done(self, text: &str, value: &Value) {
+    pub(crate) fn done(self, text: &str, value: &Value) {
         let mut stdout = std::io::stdout().lock();
         // Nobody reads any more: there is nobody to tell.
         let _ = if self.json { writeln!(stdout, "{value}") } else { writeln!(stdout, "{}", text.trim_end()) };
     }
     /// One line on standard error, and one JSON document when asked for.
-    pub fn failed(self, failure: &Failure) -> ExitCode {
+    pub(crate) fn failed(self, failure: &Failure) -> ExitCode {
         if self.json {
             let mut error = json!({"code": failure.code, "message": failure.message});
             if !failure.details.is_null()
@@ -100,7 +100,7 @@ impl Out {
 }
 
 /// Progress of long work: a bar on a terminal, a plain line now and then without one.
-pub struct Progress {
+pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     what: &'static str,
     /// Tenths said so far.
@@ -108,7 +108,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub fn new(what: &'static str, out: Out) -> Self {
+    pub(crate) fn new(what: &'static str, out: Out) -> Self {
         let bar = (std::io::stderr().is_terminal() && !out.is_json()).then(|| {
             let bar = ProgressBar::new(0).with_message(what);
             if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {eta}") {
@@ -118,7 +118,7 @@ impl Progress {
         });
         Self { bar, what, said: Mutex::new(0) }
     }
-    pub fn at(&self, done: u64, of: u64) {
+    pub(crate) fn at(&self, done: u64, of: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(of.max(done));
             bar.set_position(done);
@@ -131,7 +131,7 @@ impl Progress {
             let _ = writeln!(std::io::stderr(), "{}: {done} of {of}", self.what);
         }
     }
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

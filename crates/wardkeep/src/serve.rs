@@ -15,7 +15,7 @@ use crate::out::{Failure, Out};
 
 const TICK: Duration = Duration::from_secs(1);
 
-pub async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
     let settings = settings(options)?;
     let house = house::open(data).await?;
     let setup = house.app.issue_setup(&house.visit()).await.ok();
@@ -32,7 +32,7 @@ pub async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure>
 }
 
 /// Plain HTTP is for the own machine alone; everybody else comes through TLS.
-pub fn settings(options: &Serve) -> Result<Settings, Failure> {
+pub(crate) fn settings(options: &Serve) -> Result<Settings, Failure> {
     let origin = options.origin.clone().unwrap_or_else(|| format!("http://{}", options.listen));
     let origin = origin.trim_end_matches('/').to_owned();
     let secure = origin.starts_with("https://");
@@ -44,7 +44,7 @@ pub fn settings(options: &Serve) -> Result<Settings, Failure> {
 }
 
 /// Serves until the process is told to stop; then drains, signs the log and closes the stores.
-pub async fn serve(house: House, listen: SocketAddr, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+pub(crate) async fn serve(house: House, listen: SocketAddr, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .map_err(|error| Failure::new(1, format!("{listen} cannot be listened on: {error}; choose another address with --listen")))?;

@@ -5,9 +5,9 @@ mod links;
 mod manage;
 mod own;
 
-use wardkeep_domain::account::{Account, AccountState, Role};
+use wardkeep_domain::AccountId;
+use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;
-use wardkeep_domain::{AccountId, PatientId};
 
 use wardkeep_domain::name::Email;
 use wardkeep_policy::{Action, Permit, Resource};
@@ -16,7 +16,7 @@ use wardkeep_vault::Purpose;
 
 use crate::act::Act;
 use crate::envelope::Opened;
-use crate::{App, Ctx, Error, Result, Visit, kinds};
+use crate::{App, Ctx, Error, Result, kinds};
 
 /// The set-up link lives this long.
 pub const SETUP_MS_MAX: i64 = 10 * 60 * 1000;

@@ -9,7 +9,7 @@ use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::name::{Email, Mrn};
 use wardkeep_domain::patient::Patient;
-use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId};
+use wardkeep_domain::{FieldError, FieldErrors, PatientId};
 use wardkeep_ledger::proof::check_inclusion;
 use wardkeep_ledger::publish::proof_file;
 use wardkeep_ledger::tree::leaf_hash;
@@ -19,7 +19,7 @@ use wardkeep_store::{DocId, Document, Find, Kind, Seq, Term};
 use wardkeep_vault::{PatientKey, Purpose};
 
 use crate::access::who_label;
-use crate::accounts::{PAGE, Page};
+use crate::accounts::PAGE;
 use crate::act::{Act, ClearEvent, Side};
 use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
@@ -443,17 +443,6 @@ impl App {
             Ok(_) | Err(Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
         }
-    }
-    /// Events of one side that hold all terms, newest first.
-    pub(crate) async fn events_of_page(&self, side: Side, terms: Vec<Term>, before: Option<u64>, limit: usize) -> Result<Page<Document>> {
-        let query = Find { kind: kinds::EVENT, all_of: terms, before: before.map(Seq), since: None, limit };
-        let items = self.store(side).find(&query).await?;
-        let next = if items.len() == limit { items.last().map(|document| document.seq.0) } else { None };
-        Ok(Page { items, next })
-    }
-    /// Name of an account for the log's reader; empty when it is unknown.
-    pub(crate) async fn account_label(&self, id: AccountId) -> Result<String> {
-        Ok(self.account(id).await?.map(|opened| opened.body.display_name).unwrap_or_default())
     }
 }
 

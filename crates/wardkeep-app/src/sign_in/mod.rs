@@ -14,7 +14,7 @@ use wardkeep_domain::name::Email;
 use wardkeep_ledger::Class;
 use wardkeep_vault::Purpose;
 
-pub(crate) use credentials::{Credentials, RECOVERY_CODES, Recovery, letters, plain_code, step_at};
+pub(crate) use credentials::{Credentials, Recovery, letters, plain_code, step_at};
 pub(crate) use hashing::Checked;
 pub use hashing::{HASHING_MAX, Hashing};
 

@@ -10,7 +10,7 @@ use crate::house::{self, House};
 use crate::out::{Failure, Out, Progress};
 use crate::serve;
 
-pub async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Failure> {
     let settings = serve::settings(&options.serve)?;
     let house = if house::exists(data) { house::open(data).await? } else { make(data, options, out).await? };
     if !house.app.hospital().demo {

@@ -8,7 +8,7 @@ use wardkeep_app::posture::Health;
 use crate::house;
 use crate::out::{Failure, Out};
 
-pub async fn run(data: &Path, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, out: &Out) -> Result<(), Failure> {
     let house = house::open(data).await?;
     let lines = house.app.posture(&house.operator()).await;
     house.close().await?;

@@ -8,7 +8,7 @@ use crate::cli::Init;
 use crate::house;
 use crate::out::{Failure, Out};
 
-pub async fn run(data: &Path, options: &Init, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, options: &Init, out: &Out) -> Result<(), Failure> {
     let house = house::create(data, &options.name, false).await?;
     let token = house.app.issue_setup(&house.visit()).await?;
     let key = house.app.log_key();

@@ -1,8 +1,8 @@
 //! One file for each command.
 
-pub mod demo;
-pub mod doctor;
-pub mod init;
-pub mod stroke;
-pub mod user;
-pub mod verify;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod stroke;
+pub(crate) mod user;
+pub(crate) mod verify;

@@ -13,7 +13,7 @@ use crate::out::{Failure, Out, Progress};
 /// Refused rows printed as text; `--json` has more.
 const ROWS_SHOWN: usize = 20;
 
-pub async fn import(data: &Path, what: Import, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn import(data: &Path, what: Import, out: &Out) -> Result<(), Failure> {
     let Import::Stroke { file, keep_good, check } = what;
     let bytes = read(&file)?;
     let house = house::open(data).await?;
@@ -78,7 +78,7 @@ fn value(report: &ImportReport) -> Value {
     json!({"good": report.good, "refused": report.refused, "unchanged": report.unchanged, "written": report.written, "errors": errors})
 }
 
-pub async fn export(data: &Path, what: Export, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn export(data: &Path, what: Export, out: &Out) -> Result<(), Failure> {
     let Export::Stroke { output } = what;
     let house = house::open(data).await?;
     let progress = Progress::new("Exporting", *out);
@@ -88,7 +88,7 @@ pub async fn export(data: &Path, what: Export, out: &Out) -> Result<(), Failure>
     write(&csv?, output.as_deref(), out)
 }
 
-pub fn generate(what: Generate, out: &Out) -> Result<(), Failure> {
+pub(crate) fn generate(what: Generate, out: &Out) -> Result<(), Failure> {
     let Generate::Stroke { rows, seed, output } = what;
     write(wardkeep_domain::stroke::generate::csv(rows, seed).as_bytes(), output.as_deref(), out)
 }

@@ -9,7 +9,7 @@ use crate::cli::User;
 use crate::house::{self, House};
 use crate::out::{Failure, Out};
 
-pub async fn run(data: &Path, user: User, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, user: User, out: &Out) -> Result<(), Failure> {
     let house = house::open(data).await?;
     let done = act(&house, user).await;
     house.close().await?;

@@ -12,7 +12,7 @@ use crate::cli::Verify;
 use crate::house;
 use crate::out::{Failure, Out, Progress};
 
-pub async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), Failure> {
     let ledger = options.ledger.clone().unwrap_or_else(|| Paths::new(data).ledger());
     if !ledger.is_dir() {
         return Err(Failure::new(4, format!("there is no published log in {}", ledger.display())));
