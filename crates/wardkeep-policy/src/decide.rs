@@ -2,14 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request, Response,
-    RestrictedExpression, Schema, ValidationMode, Validator,
-};
+use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, Request, RestrictedExpression};
 use wardkeep_domain::account::{AccountState, Role};
 use wardkeep_domain::{AccountId, PatientId};
 
 use crate::Action;
+use crate::load::{self, Asked, FILES, PolicyError, Said, Types, uid};
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +40,6 @@ pub struct Facts {
     pub second_factor: bool,
     /// A factor was proven within the last five minutes.
     pub fresh: bool,
-    /// The entry is voided.
-    pub voided: bool,
 }
 
 /// Proof that policy said yes. Made here only.
@@ -101,9 +97,10 @@ pub struct Denial {
 /// The parsed and validated policies.
 pub struct Policy {
     authorizer: Authorizer,
-    policies: PolicySet,
-    actions: HashMap<Action, EntityUid>,
-    hospital: EntityUid,
+    asked: HashMap<Action, Asked>,
+    said: HashMap<PolicyId, Said>,
+    types: Types,
+    contexts: Vec<Context>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -112,32 +109,11 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyError {
-    #[error("policy {file} is not valid: {cause}")]
-    Invalid { file: String, cause: String },
-}
-
-/// The embedded rules, one file per role or theme.
-pub const FILES: &[(&str, &str)] = &[
-    ("everybody.cedar", include_str!("../policies/everybody.cedar")),
-    ("administrator.cedar", include_str!("../policies/administrator.cedar")),
-    ("doctor.cedar", include_str!("../policies/doctor.cedar")),
-    ("nurse.cedar", include_str!("../policies/nurse.cedar")),
-    ("registrar.cedar", include_str!("../policies/registrar.cedar")),
-    ("privacy_officer.cedar", include_str!("../policies/privacy_officer.cedar")),
-    ("patient.cedar", include_str!("../policies/patient.cedar")),
-    ("machine.cedar", include_str!("../policies/machine.cedar")),
-];
-const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
-
-fn invalid(file: &str, cause: impl std::fmt::Display) -> PolicyError {
-    PolicyError::Invalid { file: file.to_owned(), cause: cause.to_string() }
-}
-
-fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {
-    let kind: EntityTypeName = kind.parse().map_err(|error| invalid("schema.cedarschema", error))?;
-    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+/// What the rules answered, before it becomes a [`Permit`] or a [`Denial`].
+struct Answer {
+    allowed: bool,
+    /// The first rule that decided; `None` for silence.
+    rule: Option<PolicyId>,
 }
 
 impl Policy {
@@ -149,29 +125,15 @@ impl Policy {
         Self::from_files(FILES)
     }
 
-    /// Policies from text; each needs an `@id` of its own and a `@reason`.
+    /// Policies from text, as (file name, text); each rule needs an `@id` of its own and a `@reason`.
     ///
     /// # Errors
-    /// When a policy does not parse, does not fit the schema, or lacks an annotation.
+    /// Names the file that does not parse, does not fit the schema, lacks an annotation, or holds
+    /// a rule that can never apply.
     pub fn from_files(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
-        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| invalid("schema.cedarschema", error))?;
-        let mut policies = PolicySet::new();
-        for (file, text) in files {
-            let parsed: PolicySet = text.parse().map_err(|error| invalid(file, error))?;
-            for policy in parsed.policies() {
-                let id = policy.annotation("id").ok_or_else(|| invalid(file, "a policy has no @id"))?.to_owned();
-                if policy.annotation("reason").is_none_or(str::is_empty) {
-                    return Err(invalid(file, format!("policy {id} has no @reason")));
-                }
-                policies.add(policy.new_id(PolicyId::new(id))).map_err(|error| invalid(file, error))?;
-            }
-        }
-        let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
-        if let Some(error) = result.validation_errors().next() {
-            return Err(invalid("policies", error));
-        }
-        let actions = Action::ALL.iter().map(|action| Ok((*action, uid("Action", action.name())?))).collect::<Result<_, PolicyError>>()?;
-        Ok(Self { authorizer: Authorizer::new(), policies, actions, hospital: uid("Hospital", "here")? })
+        let (rules, said) = load::rules(files)?;
+        let asked = load::by_action(&rules)?;
+        Ok(Self { authorizer: Authorizer::new(), asked, said, types: Types::parse()?, contexts: load::contexts(&Related::NAMES)? })
     }
 
     /// Deny wins, silence is no; an account that is not active gets nothing.
@@ -180,66 +142,80 @@ impl Policy {
     /// The [`Denial`] with its reason.
     pub fn decide(&self, actor: Actor, action: Action, resource: Resource, facts: Facts) -> Result<Permit, Denial> {
         let related = Related::of(actor, resource, facts);
-        let denial = |rule: String, reason: String, step_up: bool| Denial {
+        let denial = |rule: &str, reason: &str, step_up: bool| Denial {
             action,
-            rule,
-            reason,
+            rule: rule.to_owned(),
+            reason: reason.to_owned(),
             may_know: related.may_know(actor, resource),
             step_up,
         };
-        let Some(response) = self.ask(actor, action, resource, &related) else {
+        let Some(answer) = self.ask(actor, action, resource, &related) else {
             // A request that cannot even be built is refused.
-            return Err(denial("malformed".to_owned(), "This request cannot be judged.".to_owned(), false));
+            return Err(denial("malformed", "This request cannot be judged.", false));
         };
-        let rule = response.diagnostics().reason().next().map(ToString::to_string);
-        if response.decision() == Decision::Allow {
-            return Ok(Permit { actor, action, resource, rule: rule.unwrap_or_default() });
-        }
-        if let Some(rule) = rule {
-            let reason = self
-                .policies
-                .policy(&PolicyId::new(&rule))
-                .and_then(|policy| policy.annotation("reason"))
-                .unwrap_or("A rule forbids this.")
-                .to_owned();
-            return Err(denial(rule, reason, false));
-        }
-        let fresh = Related { fresh: true, ..related };
-        let step_up =
-            !related.fresh && self.ask(actor, action, resource, &fresh).is_some_and(|response| response.decision() == Decision::Allow);
-        let reason = if step_up { "This needs a code entered within the last five minutes." } else { "No rule allows this." };
-        Err(denial("default".to_owned(), reason.to_owned(), step_up))
-    }
-
-    fn ask(&self, actor: Actor, action: Action, resource: Resource, related: &Related) -> Option<Response> {
-        let (principal, entities) = principal(actor)?;
-        let (resource, mut more) = self.resource(resource)?;
-        more.extend(entities);
-        let context = Context::from_pairs([
-            ("second_factor".to_owned(), RestrictedExpression::new_bool(related.second_factor)),
-            ("fresh".to_owned(), RestrictedExpression::new_bool(related.fresh)),
-            ("in_care".to_owned(), RestrictedExpression::new_bool(related.in_care)),
-            ("own".to_owned(), RestrictedExpression::new_bool(related.own)),
-            ("author".to_owned(), RestrictedExpression::new_bool(related.author)),
-            ("self".to_owned(), RestrictedExpression::new_bool(related.oneself)),
-        ])
-        .ok()?;
-        let request = Request::new(principal, self.actions.get(&action)?.clone(), resource, context, None).ok()?;
-        let entities = Entities::from_entities(more, None).ok()?;
-        Some(self.authorizer.is_authorized(&request, &self.policies, &entities))
-    }
-
-    fn resource(&self, resource: Resource) -> Option<(EntityUid, Vec<Entity>)> {
-        match resource {
-            Resource::Hospital => Some((self.hospital.clone(), Vec::new())),
-            Resource::Chart { patient, .. } => Some((uid("Chart", &patient.to_string()).ok()?, Vec::new())),
-            Resource::Account { id, role } => {
-                let uid = uid("Account", &id.to_string()).ok()?;
-                let entity = entity(uid.clone(), [("role", RestrictedExpression::new_string(role.code().to_owned()))])?;
-                Some((uid, vec![entity]))
+        match &answer.rule {
+            Some(rule) if answer.allowed => Ok(Permit { actor, action, resource, rule: rule.to_string() }),
+            Some(rule) => {
+                let reason = self.said.get(rule).map_or("A rule forbids this.", |said| said.reason.as_str());
+                Err(denial(rule.as_ref(), reason, false))
+            }
+            None => {
+                let fresh = Related { fresh: true, ..related };
+                let step_up = !related.fresh && self.ask(actor, action, resource, &fresh).is_some_and(|answer| answer.allowed);
+                let reason = if step_up { "This needs a code entered within the last five minutes." } else { "No rule allows this." };
+                Err(denial("default", reason, step_up))
             }
         }
     }
+
+    fn ask(&self, actor: Actor, action: Action, resource: Resource, related: &Related) -> Option<Answer> {
+        let asked = self.asked.get(&action)?;
+        let principal = self.principal(actor)?;
+        let (resource, entity) = self.resource(resource)?;
+        let context = self.contexts.get(related.bits())?.clone();
+        let request = Request::new(principal.uid(), asked.uid.clone(), resource, context, None).ok()?;
+        let entities = Entities::from_entities(std::iter::once(principal).chain(entity), None).ok()?;
+        let response = self.authorizer.is_authorized(&request, &asked.rules, &entities);
+        // A rule that fails is left out by Cedar. It may have been the one that forbids.
+        if response.diagnostics().errors().next().is_some() {
+            return None;
+        }
+        let order = |rule: &&PolicyId| self.said.get(*rule).map_or(usize::MAX, |said| said.order);
+        let rule = response.diagnostics().reason().min_by_key(order).cloned();
+        Some(Answer { allowed: response.decision() == Decision::Allow, rule })
+    }
+
+    fn principal(&self, actor: Actor) -> Option<Entity> {
+        let types = &self.types;
+        match actor {
+            Actor::Account { id, role, state, .. } => {
+                let active = ("active", RestrictedExpression::new_bool(state == AccountState::Active));
+                // Patients and staff are different principals, so no staff rule can match a patient.
+                if role == Role::Patient {
+                    entity(uid(&types.patient, &id.to_string()), [active])
+                } else {
+                    entity(uid(&types.staff, &id.to_string()), [active, ("role", text(role.code()))])
+                }
+            }
+            Actor::Job { job } => entity(uid(&types.job, job), [("job", text(job))]),
+            Actor::Operator => entity(uid(&types.operator, "here"), []),
+        }
+    }
+
+    fn resource(&self, resource: Resource) -> Option<(EntityUid, Option<Entity>)> {
+        match resource {
+            Resource::Hospital => Some((uid(&self.types.hospital, "here"), None)),
+            Resource::Chart { patient, .. } => Some((uid(&self.types.chart, &patient.to_string()), None)),
+            Resource::Account { id, role } => {
+                let account = entity(uid(&self.types.account, &id.to_string()), [("role", text(role.code()))])?;
+                Some((account.uid(), Some(account)))
+            }
+        }
+    }
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
 }
 
 /// How the actor stands to the resource: what the rules see.
@@ -254,6 +230,14 @@ struct Related {
 }
 
 impl Related {
+    /// As the schema's `Facts` call them, in the order of [`Related::bits`].
+    const NAMES: [&str; 6] = ["second_factor", "fresh", "in_care", "own", "author", "self"];
+
+    /// Place among the prepared contexts.
+    fn bits(&self) -> usize {
+        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself];
+        facts.into_iter().rev().fold(0, |bits, fact| bits << 1 | usize::from(fact))
+    }
     fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
         let (id, own_patient) = match actor {
             Actor::Account { id, patient, .. } => (Some(id), patient),
@@ -264,12 +248,16 @@ impl Related {
             Resource::Account { id: other, .. } => (false, false, id == Some(other)),
             Resource::Hospital => (false, false, false),
         };
-        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care: facts.in_care, own, author, oneself }
+        // Only staff care for patients, whatever the asker found.
+        let in_care = facts.in_care && matches!(actor, Actor::Account { role, .. } if role.is_staff());
+        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself }
     }
-    /// 403 when the actor may know that the thing exists, else 404.
+    /// 403 when the actor may know that the thing exists, else 404. Whoever is not wholly signed in
+    /// or not active learns nothing.
     fn may_know(&self, actor: Actor, resource: Resource) -> bool {
         match resource {
             Resource::Hospital => true,
+            _ if !self.second_factor || !actor.is_active() => false,
             Resource::Chart { .. } => self.in_care || self.own || actor.has_role(Role::Registrar),
             Resource::Account { .. } => self.oneself || actor.has_role(Role::Administrator),
         }
@@ -277,6 +265,9 @@ impl Related {
 }
 
 impl Actor {
+    fn is_active(&self) -> bool {
+        matches!(self, Actor::Account { state: AccountState::Active, .. })
+    }
     fn has_role(&self, wanted: Role) -> bool {
         matches!(self, Actor::Account { role, .. } if *role == wanted)
     }
@@ -284,31 +275,6 @@ impl Actor {
 
 fn entity<const N: usize>(uid: EntityUid, attributes: [(&str, RestrictedExpression); N]) -> Option<Entity> {
     Entity::new(uid, attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), HashSet::new()).ok()
-}
-
-fn principal(actor: Actor) -> Option<(EntityUid, Vec<Entity>)> {
-    let (uid, entity) = match actor {
-        Actor::Account { id, role, state, .. } => {
-            let active = RestrictedExpression::new_bool(state == AccountState::Active);
-            // Patients and staff are different principals, so no staff rule can match a patient.
-            if role == Role::Patient {
-                let uid = uid("Patient", &id.to_string()).ok()?;
-                (uid.clone(), entity(uid, [("active", active)])?)
-            } else {
-                let uid = uid("Staff", &id.to_string()).ok()?;
-                (uid.clone(), entity(uid, [("active", active), ("role", RestrictedExpression::new_string(role.code().to_owned()))])?)
-            }
-        }
-        Actor::Job { job } => {
-            let uid = uid("Job", job).ok()?;
-            (uid.clone(), entity(uid, [("job", RestrictedExpression::new_string(job.to_owned()))])?)
-        }
-        Actor::Operator => {
-            let uid = uid("Operator", "here").ok()?;
-            (uid.clone(), entity(uid, [])?)
-        }
-    };
-    Some((uid, vec![entity]))
 }
 
 #[cfg(test)]
@@ -335,12 +301,7 @@ mod tests {
         let policy = Policy::embedded().unwrap();
         let chart = Resource::Chart { patient: PatientId::from_bytes([2; 16]), author: None };
         let denial = policy
-            .decide(
-                staff(Role::Administrator),
-                Action::OpenChart,
-                chart,
-                Facts { second_factor: true, in_care: true, fresh: true, voided: false },
-            )
+            .decide(staff(Role::Administrator), Action::OpenChart, chart, Facts { second_factor: true, in_care: true, fresh: true })
             .unwrap_err();
         assert_eq!(denial.rule, "administrator-no-clinical");
     }

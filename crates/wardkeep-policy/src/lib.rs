@@ -6,7 +6,9 @@
 
 pub mod action;
 pub mod decide;
+pub mod load;
 pub mod matrix;
 
 pub use action::Action;
-pub use decide::{Actor, Denial, Facts, Permit, Policy, PolicyError, Resource};
+pub use decide::{Actor, Denial, Facts, Permit, Policy, Resource};
+pub use load::PolicyError;
