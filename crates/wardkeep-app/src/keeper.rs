@@ -11,6 +11,7 @@ use wardkeep_ledger::proof::check_consistency;
 use wardkeep_ledger::publish::{bundle_path, encode_bundle, tile_path};
 use wardkeep_ledger::tree::{TILE_WIDTH, TileId};
 use wardkeep_ledger::{Checkpoint, Class, Head, StreamId};
+use wardkeep_policy::{Action, Resource};
 
 use crate::act::{Act, Side};
 use crate::{App, Error, Result, Visit, tiles};
@@ -145,7 +146,9 @@ impl App {
             let seen = self.state.lock().peers.get(&other).copied().unwrap_or(0);
             if head.size > seen + 1 {
                 let ctx = self.job(visit, "keeper");
+                let permit = self.permit(&ctx, Action::RunJob, Resource::Hospital).await?;
                 let act = Act::by(self, side, &ctx, Class::PeerHeads)
+                    .permit(&permit)
                     .detail("stream", stream.as_str())
                     .detail("size", head.size.to_string())
                     .detail("root", hex::encode(head.root));

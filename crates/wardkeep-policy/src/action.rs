@@ -5,6 +5,7 @@
 pub enum Action {
     // own account (every active account)
     UseOwnAccount,
+    ChangeOwnSignIn,
     // accounts
     ListAccounts,
     InviteStaff,
@@ -52,6 +53,7 @@ pub enum Action {
 impl Action {
     pub const ALL: &'static [Action] = &[
         Action::UseOwnAccount,
+        Action::ChangeOwnSignIn,
         Action::ListAccounts,
         Action::InviteStaff,
         Action::SuspendAccount,
@@ -94,6 +96,7 @@ impl Action {
     pub fn name(self) -> &'static str {
         match self {
             Action::UseOwnAccount => "use_own_account",
+            Action::ChangeOwnSignIn => "change_own_sign_in",
             Action::ListAccounts => "list_accounts",
             Action::InviteStaff => "invite_staff",
             Action::SuspendAccount => "suspend_account",

@@ -97,13 +97,13 @@ fn everybody() -> Vec<Route> {
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
     use crate::pages::{activate, home, my, security};
-    use Action::{ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
+    use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
         page("/", Signed(UseOwnAccount), home::page),
         page("/security", Signed(UseOwnAccount), security::page),
-        form("/security/password", Signed(UseOwnAccount), security::change_password),
-        form("/security/recovery-codes", Signed(UseOwnAccount), security::new_recovery_codes),
+        form("/security/password", Signed(ChangeOwnSignIn), security::change_password),
+        form("/security/recovery-codes", Signed(ChangeOwnSignIn), security::new_recovery_codes),
         form("/security/sessions/end-others", Signed(UseOwnAccount), security::end_other_sessions),
         form("/security/sessions/{session}/end", Signed(UseOwnAccount), security::end_session),
         page("/security/confirm", Signed(UseOwnAccount), security::confirm_page),

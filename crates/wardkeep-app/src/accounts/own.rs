@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::{AccountId, FieldError, FieldErrors};
 use wardkeep_ledger::Class;
-use wardkeep_policy::{Action, Denial, Permit, Resource};
+use wardkeep_policy::{Action, Resource};
 use wardkeep_store::DocId;
 
 use super::OwnAccount;
@@ -29,28 +29,12 @@ impl App {
         })
     }
 
-    /// What changes how somebody signs in needs a code of the last minutes.
-    async fn permit_fresh(&self, ctx: &Ctx) -> Result<Permit> {
-        let permit = self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
-        if ctx.is_fresh() {
-            return Ok(permit);
-        }
-        let reason = "This needs a code entered within the last five minutes.".to_owned();
-        Err(Error::Denied(Denial {
-            action: Action::UseOwnAccount,
-            rule: "own-account-fresh".to_owned(),
-            reason,
-            may_know: true,
-            step_up: true,
-        }))
-    }
-
     /// Needs the current password and a fresh factor; ends all other sessions.
     ///
     /// # Errors
     /// `Invalid` on `password`, `new_password`, `new_password_again`.
     pub async fn change_password(&self, ctx: &Ctx, current: &str, new: &str, again: &str) -> Result<()> {
-        let permit = self.permit_fresh(ctx).await?;
+        let permit = self.permit(ctx, Action::ChangeOwnSignIn, Resource::Hospital).await?;
         let account = ctx.account().ok_or(Error::SignedOut)?;
         let keys = [self.account_key(account.id, Factor::Password)];
         let gate = self.gate(ctx.visit(), &keys).await?;
@@ -82,7 +66,7 @@ impl App {
     /// # Errors
     /// `Denied` with `step_up`.
     pub async fn new_recovery_codes(&self, ctx: &Ctx) -> Result<Vec<String>> {
-        let permit = self.permit_fresh(ctx).await?;
+        let permit = self.permit(ctx, Action::ChangeOwnSignIn, Resource::Hospital).await?;
         let account = ctx.account().ok_or(Error::SignedOut)?.id;
         let old = self.credentials(account).await?.ok_or(Error::SignedOut)?;
         let (recovery, codes) = Recovery::new(ctx.visit());

@@ -432,7 +432,9 @@ impl App {
         );
         let stored = StoredAlarm { at: ctx.now(), kind: "integrity".to_owned(), words };
         let job = self.job(ctx.visit(), "integrity-check");
+        let permit = self.permit(&job, Action::RunJob, Resource::Hospital).await?;
         let mut act = Act::by(self, Side::Control, &job, Class::IntegrityAlarm)
+            .permit(&permit)
             .outcome(Outcome::Failed)
             .detail("kind", kinds::name(kind))
             .detail("id", hex::encode(id.0))
