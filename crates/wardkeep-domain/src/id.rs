@@ -11,7 +11,7 @@ macro_rules! id_type {
 
         impl $name {
             #[must_use]
-            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(uuid::Uuid::from_bytes(bytes))
             }
             #[must_use]
