@@ -111,7 +111,7 @@ step('the doctor writes the first record, and its badge turns to Verified', asyn
   await doctor.page.waitForURL(/\/records\/[0-9a-f-]{36}$/);
   record = new URL(doctor.page.url()).pathname;
   await sealed(doctor.page);
-  assert.match(await doctor.page.locator('.record-body').innerText(), /Left-sided weakness/);
+  assert.match(await doctor.page.locator('article .record-body').innerText(), /Left-sided weakness/);
   await doctor.look('record');
   await doctor.go(`${chart}/records`);
   await doctor.look('records');
@@ -251,7 +251,7 @@ step('the doctor voids the record with a reason; it stays readable', async () =>
   await doctor.page.getByLabel('Why is it voided?').fill('Entered for the wrong patient');
   await button(doctor.page, 'Void the record').click();
   await doctor.page.getByText('The record is voided.').waitFor();
-  assert.match(await doctor.page.locator('.record-body').innerText(), /My own words/);
+  assert.match(await doctor.page.locator('article .record-body').innerText(), /My own words/);
   await doctor.look('record-voided');
 });
 
@@ -352,7 +352,7 @@ step('the privacy officer filters the log and checks an entry and its proof', as
   await privacy.look('log');
   await privacy.page.getByLabel('Person').fill(STAFF.doctor.email);
   await privacy.page.getByLabel('Patient').fill('7041182293');
-  await privacy.page.getByLabel('Action').selectOption({ label: 'Amended a record' });
+  await privacy.page.getByLabel('Action', { exact: true }).selectOption({ label: 'Amended a record' });
   await button(privacy.page, 'Apply').click();
   await privacy.page.getByText('Time of onset from the family').waitFor();
   assert.equal(await privacy.page.getByRole('row').filter({ hasText: 'Dr Ana Moreau' }).count(), 2);
