@@ -385,6 +385,13 @@ step('everybody looks after their own account', async () => {
   await nurse.look('menu');
   await button(nurse.page, 'Dark theme').click();
   assert.equal(await nurse.page.locator('html').getAttribute('data-theme'), 'dark');
+  await nurse.page.clock.install();
+  await nurse.go('/');
+  await nurse.page.clock.fastForward('13:01');
+  await nurse.page.getByText('You will be signed out in two minutes.').waitFor();
+  await button(nurse.page, 'Stay signed in').click();
+  await nurse.page.getByText('You will be signed out in two minutes.').waitFor({ state: 'hidden' });
+  await nurse.page.clock.resume();
   await nurse.page.keyboard.press('Control+k');
   await nurse.page.keyboard.type('patients');
   await nurse.look('palette');

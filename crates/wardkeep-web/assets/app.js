@@ -93,6 +93,22 @@ if (clock && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
   }, 1000);
 }
 
+// Two minutes before the session idles out: say so, and let one click keep it. Asking for a page that
+// shows nothing of anybody counts as use.
+const idle = one('#idle');
+if (idle) {
+  const { idle: lasts, warning } = idle.parentElement.dataset;
+  const warnLater = () => setTimeout(() => { idle.hidden = false; }, Number(lasts) - Number(warning));
+  let timer = warnLater();
+  one('button', idle).addEventListener('click', async () => {
+    const answer = await fetch('/security/confirm');
+    if (answer.redirected || !answer.ok) return location.reload();
+    idle.hidden = true;
+    clearTimeout(timer);
+    timer = warnLater();
+  });
+}
+
 all('[data-print]').forEach(button => button.addEventListener('click', () => print()));
 
 // The account menu closes on a click outside and on Esc.

@@ -5,7 +5,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode, header};
 use wardkeep_app::Ctx;
 use wardkeep_domain::FieldErrors;
-use wardkeep_domain::account::Role;
+use wardkeep_domain::account::{Role, session};
 
 use crate::cookies;
 use crate::web::Web;
@@ -25,6 +25,10 @@ pub struct User {
     pub name: String,
     pub initials: String,
     pub role: Role,
+    /// The session ends after this long without a request.
+    pub idle_ms: i64,
+    /// The page warns this long before.
+    pub idle_warning_ms: i64,
 }
 
 /// What every template needs. Put it first in a template's struct as `page`.
@@ -121,7 +125,7 @@ impl Page {
             .to_uppercase();
         let nav = nav(role).into_iter().map(|item| NavItem { current: is_current(item.href, path), ..item }).collect();
         Self {
-            user: Some(User { name, initials, role }),
+            user: Some(User { name, initials, role, idle_ms: session::idle_ms_max(role), idle_warning_ms: session::IDLE_WARNING_MS }),
             nav,
             path: path.to_owned(),
             csrf: ctx.form_token().to_owned(),

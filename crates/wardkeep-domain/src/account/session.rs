@@ -19,6 +19,12 @@ pub const PENDING_MS_MAX: i64 = 10 * 60 * 1000;
 /// A factor proven within this time counts as fresh (step-up).
 pub const STEP_UP_MS_MAX: i64 = 5 * 60 * 1000;
 
+/// How long a session of this role lasts without a request.
+#[must_use]
+pub fn idle_ms_max(role: Role) -> i64 {
+    if role.is_staff() { IDLE_MS_MAX } else { PATIENT_IDLE_MS_MAX }
+}
+
 /// A session as sealed in the control store; found by the hash of its token.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -51,12 +57,11 @@ impl Session {
     /// # Errors
     /// Why the session has ended by `now`, given its last use.
     pub fn check(&self, role: Role, last_used: Moment, now: Moment) -> Result<(), Ended> {
-        let idle_max = if role.is_staff() { IDLE_MS_MAX } else { PATIENT_IDLE_MS_MAX };
         if self.revoked_at.is_some() {
             Err(Ended::Revoked)
         } else if now.since_ms(self.created_at) >= ABSOLUTE_MS_MAX {
             Err(Ended::Absolute)
-        } else if now.since_ms(last_used) >= idle_max {
+        } else if now.since_ms(last_used) >= idle_ms_max(role) {
             Err(Ended::Idle)
         } else {
             Ok(())
