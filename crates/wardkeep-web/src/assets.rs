@@ -16,7 +16,7 @@ use rust_embed::{Embed, EmbeddedFile};
 const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/assets"]
+#[folder = "assets"]
 struct Files;
 
 /// Address of an asset: `/static/1f3a…/app.css`.
