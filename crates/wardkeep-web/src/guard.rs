@@ -14,6 +14,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt;
+use http::{StatusCode, header};
 use tower_http::timeout::TimeoutBody;
 use wardkeep_app::Error;
 use wardkeep_domain::{AssessmentId, DocumentId, PatientId, RecordId};
@@ -40,7 +41,7 @@ pub async fn observe(State(web): State<Web>, mut request: Request, next: Next) -
     let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let route = taken.0.get().copied().unwrap_or("none");
     let response = match response {
-        Ok(response) => response,
+        Ok(response) => dressed(response, api, &id),
         Err(_) => {
             tracing::error!(request = %hex::encode(id), method, route, "a handler panicked");
             error::fault(Fault::Panicked, api, &id)
@@ -49,6 +50,22 @@ pub async fn observe(State(web): State<Web>, mut request: Request, next: Next) -
     let (status, took_ms) = (response.status().as_u16(), web.clock.now().since_ms(began));
     tracing::info!(request = %hex::encode(id), method, route, status, took_ms, "answered");
     response
+}
+
+/// The framework refuses what it cannot parse in plain text of its own, which repeats what was
+/// sent. Only [`error::show_fault`] decides what a client sees.
+fn dressed(response: Response, api: bool, request: &[u8; 16]) -> Response {
+    let plain = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+    if !plain || !response.status().is_client_error() {
+        return response;
+    }
+    let refused = match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Fault::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Fault::UnsupportedType,
+        StatusCode::NOT_FOUND => Fault::NotFound,
+        _ => Fault::Malformed,
+    };
+    error::fault(refused, api, request)
 }
 
 /// A method is text from outside; the usual ones are named.

@@ -4,12 +4,12 @@
 mod breakable;
 mod crawl;
 mod forged;
-// mod input;
-// mod leaks;
-// mod lessons;
+mod input;
+mod leaks;
+mod lessons;
 mod matrix;
 mod pace;
 mod samples;
-// mod server;
+mod server;
 mod signing_in;
 mod site;
