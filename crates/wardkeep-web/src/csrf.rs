@@ -2,6 +2,10 @@
 //! CrossOriginProtection), for whatever changes something; and resource isolation for the rest.
 //! The form token is checked by [`crate::extract::Posted`] and by the two uploads, the only ways
 //! to read a form.
+//!
+//! The API has no forms. There a request that changes something carries a bearer token or the
+//! header `X-Wardkeep: 1`; neither can be sent from another site without a preflight, and no
+//! preflight is answered here.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -11,6 +15,19 @@ use http::{HeaderMap, HeaderName, Method, header};
 use crate::error::{self, Fault};
 use crate::guard::is_api;
 use crate::web::{RequestId, Web};
+
+/// Calls of the API by cookie, and its first sign-in step, carry this header with the value `1`.
+pub const API_HEADER: HeaderName = HeaderName::from_static("x-wardkeep");
+
+/// Was [`API_HEADER`] sent as it should be?
+#[must_use]
+pub fn has_api_header(headers: &HeaderMap) -> bool {
+    matches!(given(headers, API_HEADER), Given::Once("1"))
+}
+
+fn has_bearer(headers: &HeaderMap) -> bool {
+    matches!(given(headers, header::AUTHORIZATION), Given::Once(value) if value.starts_with("Bearer "))
+}
 
 /// Lies under every route.
 pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
@@ -53,14 +70,20 @@ fn allowed(own_origin: &str, method: &Method, api: bool, headers: &HeaderMap) ->
             Given::Once(_) | Given::Odd => false,
         };
     }
-    match (site, given(headers, header::ORIGIN)) {
+    let origin = given(headers, header::ORIGIN);
+    if api {
+        // A client without fetch metadata and Origin is no browser; a browser must be on our pages.
+        let from_here = matches!(site, Given::Nothing | Given::Once("same-origin"))
+            && match origin {
+                Given::Nothing => true,
+                Given::Once(origin) => origin == own_origin,
+                Given::Odd => false,
+            };
+        return from_here && (has_bearer(headers) || has_api_header(headers));
+    }
+    match (site, origin) {
         (Given::Once("same-origin"), _) => true,
         (Given::Nothing, Given::Once(origin)) => origin == own_origin,
-        // A client without fetch metadata and Origin is no browser: it may call the API with a
-        // token, which no browser adds by itself.
-        (Given::Nothing, Given::Nothing) => {
-            api && matches!(given(headers, header::AUTHORIZATION), Given::Once(value) if value.starts_with("Bearer "))
-        }
         _ => false,
     }
 }
@@ -97,6 +120,24 @@ mod tests {
     }
 
     #[test]
+    fn the_api_wants_a_token_or_its_header_even_from_our_own_pages() {
+        for ours in
+            [&[][..], &[("sec-fetch-site", "same-origin")], &[("origin", OWN)], &[("sec-fetch-site", "same-origin"), ("origin", OWN)]]
+        {
+            assert!(!judge("POST", true, ours), "{ours:?}");
+            for sign in [("authorization", "Bearer x"), ("x-wardkeep", "1")] {
+                assert!(judge("POST", true, &[ours, &[sign]].concat()), "{ours:?} {sign:?}");
+            }
+            for weak in [("authorization", "Basic x"), ("x-wardkeep", "0"), ("x-wardkeep", ""), ("cookie", "wardkeep-session=x")] {
+                assert!(!judge("POST", true, &[ours, &[weak]].concat()), "{ours:?} {weak:?}");
+            }
+            for theirs in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")] {
+                assert!(!judge("POST", true, &[ours, &[theirs, ("x-wardkeep", "1")]].concat()), "{ours:?} {theirs:?}");
+            }
+        }
+    }
+
+    #[test]
     fn an_origin_is_compared_whole() {
         for origin in [
             "null",
@@ -121,9 +162,31 @@ mod tests {
         for site in ["cross-site", "same-site"] {
             assert!(judge("GET", false, &[("sec-fetch-site", site), ("sec-fetch-dest", "document")]));
             for dest in [
-                "audio", "audioworklet", "embed", "empty", "fencedframe", "font", "frame", "iframe", "image", "json", "manifest", "object",
-                "paintworklet", "report", "script", "serviceworker", "sharedworker", "style", "track", "video", "webidentity", "worker",
-                "xslt", "", "documents",
+                "audio",
+                "audioworklet",
+                "embed",
+                "empty",
+                "fencedframe",
+                "font",
+                "frame",
+                "iframe",
+                "image",
+                "json",
+                "manifest",
+                "object",
+                "paintworklet",
+                "report",
+                "script",
+                "serviceworker",
+                "sharedworker",
+                "style",
+                "track",
+                "video",
+                "webidentity",
+                "worker",
+                "xslt",
+                "",
+                "documents",
             ] {
                 assert!(!judge("GET", false, &[("sec-fetch-site", site), ("sec-fetch-dest", dest)]), "{site} {dest}");
             }

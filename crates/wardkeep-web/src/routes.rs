@@ -251,7 +251,8 @@ pub fn router(web: Web) -> Router {
         if let (true, Guard::Signed(action)) = (route.asks_first, route.guard) {
             handler = handler.layer(from_fn_with_state((web.clone(), action), guard::ask_first));
         }
-        let handler = handler.layer(DefaultBodyLimit::max(route.body_max.max(1024))).layer(from_fn_with_state((route.path, time), guard::in_time));
+        let handler =
+            handler.layer(DefaultBodyLimit::max(route.body_max.max(1024))).layer(from_fn_with_state((route.path, time), guard::in_time));
         router = router.route(route.path, handler);
     }
     router

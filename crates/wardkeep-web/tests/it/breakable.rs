@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
-use wardkeep_store::{
-    Applied, Changeset, DocId, Document, Entry, Find, Kind, MemoryStore, Owner, Refusal, Seq, Store, StoreError, Writer,
-};
+use wardkeep_store::{Applied, Changeset, DocId, Document, Entry, Find, Kind, MemoryStore, Owner, Refusal, Seq, Store, StoreError, Writer};
 
 #[derive(Debug, Default)]
 pub struct Breakable {

@@ -28,7 +28,9 @@ pub fn carries_its_headers(answer: &Answer, what: &str) {
     let policy = answer.header("content-security-policy");
     assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{what}: {policy}");
     if answer.header("content-type").starts_with("text/html") {
-        for part in ["base-uri 'none'", "object-src 'none'", "form-action 'self'", "require-trusted-types-for 'script'", "report-uri /csp-report"] {
+        for part in
+            ["base-uri 'none'", "object-src 'none'", "form-action 'self'", "require-trusted-types-for 'script'", "report-uri /csp-report"]
+        {
             assert!(policy.contains(part), "{what} lacks {part}");
         }
         assert!(!policy.contains("unsafe"), "{what}");

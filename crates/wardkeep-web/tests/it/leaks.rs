@@ -46,7 +46,8 @@ impl Captured {
 
 fn capture() -> (Captured, tracing::subscriber::DefaultGuard) {
     let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(captured.clone()).with_ansi(false).with_max_level(tracing::Level::TRACE).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(captured.clone()).with_ansi(false).with_max_level(tracing::Level::TRACE).finish();
     (captured, tracing::subscriber::set_default(subscriber))
 }
 
@@ -128,7 +129,7 @@ async fn what_takes_too_long_is_told_so() {
     let site = Site::open().await;
     let response = faulty(&site).oneshot(request("GET", None, "/slow").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 408);
-    assert_eq!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"), true);
+    assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
 }
 
 #[tokio::test]

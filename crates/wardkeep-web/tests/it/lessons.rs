@@ -49,7 +49,10 @@ async fn cve_2026_24890_openemr_a_patient_changes_nothing_that_a_clinician_signe
     let amend = form("/patients/{patient}/records/{record}/amend");
     assert_eq!(site.post(patient, &format!("{at}/amend"), &amend).await.status, 403);
     assert_eq!(site.post(patient, &format!("{at}/void"), &[("version", "1"), ("reason", "I do not like it")]).await.status, 403);
-    assert_eq!(site.post(patient, &format!("/patients/{}/records/new", site.near), &form("/patients/{patient}/records/new")).await.status, 403);
+    assert_eq!(
+        site.post(patient, &format!("/patients/{}/records/new", site.near), &form("/patients/{patient}/records/new")).await.status,
+        403
+    );
     let doctor = site.ctx(site.person(Role::Doctor)).await;
     assert_eq!(site.app.read_record(&doctor, site.near, record).await.unwrap().current.version, 1);
 }

@@ -15,7 +15,14 @@ pub fn routes() -> Vec<Route> {
 
 /// The request of `who` (or of somebody without a session) about this patient. `number` tells
 /// requests apart that must not be the same twice.
-pub async fn sample(site: &Site, route: &Route, who: Option<&Person>, token: Option<&str>, patient: PatientId, number: usize) -> Request<Body> {
+pub async fn sample(
+    site: &Site,
+    route: &Route,
+    who: Option<&Person>,
+    token: Option<&str>,
+    patient: PatientId,
+    number: usize,
+) -> Request<Body> {
     let path = address(site, route.path, patient, number).await;
     if route.method == "GET" {
         return request("GET", token, &path).body(Body::empty()).unwrap();

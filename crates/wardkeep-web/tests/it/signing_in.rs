@@ -199,7 +199,8 @@ async fn a_link_works_once_and_for_a_while() {
     let site = Site::open().await;
     let administrator = site.person(Role::Administrator);
     let invite = async |email: &str| {
-        let page = site.post(administrator, "/accounts/invite", &[("email", email), ("display_name", "New Nurse"), ("role", "nurse")]).await;
+        let page =
+            site.post(administrator, "/accounts/invite", &[("email", email), ("display_name", "New Nurse"), ("role", "nurse")]).await;
         let text = page.text();
         let rest = text.split("/invitation/").nth(1).unwrap();
         format!("/invitation/{}", &rest[..43])
