@@ -58,7 +58,7 @@ where
 }
 
 /// Static files, compressed where it pays. Pages are not: they hold patient data and a secret
-/// beside what others wrote (docs/decisions/compression.md).
+/// beside what others wrote (docs/decisions/0005-pages-are-not-compressed.md).
 fn assets<H, T>(path: &'static str, handler: H) -> Route
 where
     H: Handler<T, Web>,

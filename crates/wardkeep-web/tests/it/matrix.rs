@@ -59,7 +59,7 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
         patient: own,
     };
     let in_care = near && matches!(person.role, Role::Doctor | Role::Nurse);
-    let facts = Facts { in_care, second_factor: true, fresh: true, voided: false };
+    let facts = Facts { in_care, second_factor: true, fresh: true };
     let resource = if route.path.contains("{patient}") {
         Resource::Chart { patient, author: None }
     } else if route.path.contains("{account}") {
