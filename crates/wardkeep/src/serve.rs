@@ -35,7 +35,7 @@ pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), F
 }
 
 /// How fast one person may work.
-pub fn pace(options: &Serve) -> Limits {
+pub(crate) fn pace(options: &Serve) -> Limits {
     Limits {
         charts: Rate::per_minute(options.charts_per_minute),
         searches: Rate::per_minute(options.searches_per_minute),
