@@ -5,7 +5,7 @@ use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::{Class, Outcome};
 use wardkeep_policy::{Action, Actor, Denial, Facts, Permit, Resource};
-use wardkeep_store::DocId;
+use wardkeep_store::{DocId, Document};
 use wardkeep_vault::Purpose;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub struct CareMember {
     pub account: AccountId,
     pub since: Moment,
     pub assigned_by: AccountId,
+}
+
+/// The part of an entry that says who wrote it.
+#[derive(Deserialize)]
+struct Authored {
+    author: AccountId,
 }
 
 /// Most members of one care team.
@@ -56,6 +62,7 @@ impl App {
 
     /// May this actor do this to the hospital or to an account?
     pub(crate) async fn permit(&self, ctx: &Ctx, action: Action, resource: Resource) -> Result<Permit> {
+        self.keep_pace(ctx, action).await?;
         match self.policy.decide(ctx.actor, action, resource, self.session_facts(ctx)) {
             Ok(permit) => Ok(permit),
             Err(denial) => Err(self.denied(ctx, resource, denial).await),
@@ -65,6 +72,7 @@ impl App {
     /// May this actor do this in this patient's chart? Looks up the care relationship first.
     /// A patient that does not exist is denied like one that may not be seen.
     pub(crate) async fn permit_chart(&self, ctx: &Ctx, action: Action, patient: PatientId, author: Option<AccountId>) -> Result<Permit> {
+        self.keep_pace(ctx, action).await?;
         let in_care = match ctx.actor {
             Actor::Account { id, role, .. } if role.is_staff() => self.care_team(patient).await?.0.holds(id),
             _ => false,
@@ -74,6 +82,38 @@ impl App {
             Ok(permit) => Ok(permit),
             Err(denial) => Err(self.denied(ctx, resource, denial).await),
         }
+    }
+
+    /// Asked before a form is shown: may this actor do what the form is for? `entry`: the record,
+    /// document or assessment in the patient's chart that it would change.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`, as the act itself would answer.
+    pub async fn may(&self, ctx: &Ctx, action: Action, patient: Option<PatientId>, entry: Option<[u8; 16]>) -> Result<()> {
+        let Some(patient) = patient else {
+            return self.permit(ctx, action, Resource::Hospital).await.map(|_| ());
+        };
+        let kind = match action {
+            Action::AmendRecord | Action::VoidRecord => Some(kinds::RECORD),
+            Action::AmendAssessment | Action::VoidAssessment => Some(kinds::ASSESSMENT),
+            _ => None,
+        };
+        let document = match (kind, entry) {
+            (Some(kind), Some(id)) => self.records.get(kind, DocId(id)).await?,
+            _ => None,
+        };
+        let author = match document.filter(|document| document.owner.0 == patient.bytes()) {
+            Some(document) => self.own_entry(ctx, patient, &document).await,
+            None => None,
+        };
+        self.permit_chart(ctx, action, patient, author).await.map(|_| ())
+    }
+
+    /// The actor, when the actor wrote this entry of the patient's chart.
+    pub(crate) async fn own_entry(&self, ctx: &Ctx, patient: PatientId, document: &Document) -> Option<AccountId> {
+        let key = self.patient_key(patient, ctx.now()).await.ok()?;
+        let own = self.sift_patient_doc(kinds::RECORDS, &key, document, |entry: &Authored| entry.author == ctx.account_id());
+        own.unwrap_or(false).then(|| ctx.account_id())
     }
 
     /// Writes the denial into the log, then gives the error: `NotFound` when the actor may not

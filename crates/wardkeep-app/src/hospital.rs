@@ -89,6 +89,7 @@ pub struct Inner {
     pub(crate) hashing: crate::sign_in::Hashing,
     pub(crate) stroke: crate::stroke::projection::Projection,
     pub(crate) checked: crate::integrity::Checked,
+    pub(crate) pace: crate::pace::Pace,
 }
 
 /// The parts that the composition root brings.
@@ -190,6 +191,7 @@ impl App {
             hashing: crate::sign_in::Hashing::new(),
             stroke: crate::stroke::projection::Projection::default(),
             checked: crate::integrity::Checked::default(),
+            pace: crate::pace::Pace::default(),
         })))
     }
 

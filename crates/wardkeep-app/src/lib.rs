@@ -21,6 +21,7 @@ pub mod integrity;
 pub mod keeper;
 pub mod keys;
 pub mod kinds;
+pub mod pace;
 pub mod patients;
 pub mod posture;
 pub mod records;

@@ -36,7 +36,8 @@ impl Line {
     fn ok(what: &str, words: impl Into<String>) -> Self {
         Self { what: what.to_owned(), health: Health::Ok, words: words.into(), fix: String::new() }
     }
-    fn warning(what: &str, words: impl Into<String>, fix: &str) -> Self {
+    #[must_use]
+    pub fn warning(what: &str, words: impl Into<String>, fix: &str) -> Self {
         Self { what: what.to_owned(), health: Health::Warning, words: words.into(), fix: fix.to_owned() }
     }
     fn failing(what: &str, words: impl Into<String>, fix: &str) -> Self {
@@ -74,16 +75,21 @@ impl App {
             });
         }
         lines.push(self.factor_line().await?);
-        let alarms = self.open_alarms().await?.len();
-        lines.push(if alarms == 0 {
+        let alarms = self.open_alarms().await?;
+        let integrity = alarms.iter().filter(|alarm| alarm.kind == crate::audit::INTEGRITY).count();
+        lines.push(if integrity == 0 {
             Line::ok("Integrity alarms", "None.")
         } else {
             Line::failing(
                 "Integrity alarms",
-                format!("{alarms} open."),
+                format!("{integrity} open."),
                 "Run “wardkeep verify --records”, and restore what was changed from a backup.",
             )
         });
+        let others = alarms.len().saturating_sub(integrity);
+        if others > 0 {
+            lines.push(Line::warning("Other alarms", format!("{others} open."), "Read them on the administrator's start page."));
+        }
         if self.hospital().demo {
             lines.push(Line::warning("Demo", "This is a throw-away hospital with known passwords.", "Keep no real data in it."));
         }

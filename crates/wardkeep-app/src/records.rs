@@ -204,11 +204,8 @@ impl App {
     ) -> Result<(Permit, PatientKey, Document)> {
         let found = self.records.get(kinds::RECORD, DocId(record.bytes())).await?.filter(|document| document.owner.0 == patient.bytes());
         let mut author = None;
-        if let Some(document) = &found
-            && let Ok(key) = self.patient_key(patient, ctx.now()).await
-        {
-            let own = self.sift_patient_doc(kinds::RECORDS, &key, document, |record: &Record| record.author == ctx.account_id());
-            author = own.unwrap_or(false).then(|| ctx.account_id());
+        if let Some(document) = &found {
+            author = self.own_entry(ctx, patient, document).await;
         }
         let permit = self.permit_chart(ctx, action, patient, author).await?;
         let document = found.ok_or(Error::NotFound)?;

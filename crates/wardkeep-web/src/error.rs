@@ -20,6 +20,7 @@ pub enum Fault {
     MethodNotAllowed,
     NotFound,
     TooManyRequests,
+    TooSlow,
     Panicked,
 }
 
@@ -53,7 +54,7 @@ pub fn show(error: &Error) -> Shown {
             "The name, password or code is not right. Check them and try again.",
         ),
         Error::Throttled { retry_after_s } => {
-            let words = format!("There were too many tries. Wait {retry_after_s} seconds, then try again.");
+            let words = format!("That was too often or too fast. Wait {retry_after_s} seconds, then try again.");
             Shown { retry_after_s: Some(*retry_after_s), ..shown(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Wait a moment", words) }
         }
         Error::Denied(denial) if denial.step_up => shown(
@@ -147,6 +148,12 @@ pub fn show_fault(fault: Fault) -> Shown {
                 "That was faster than anyone reads. Try again in ten seconds.",
             )
         },
+        Fault::TooSlow => shown(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "That took too long",
+            "The request did not arrive in time. Check your connection, and look whether it was done before you send it again.",
+        ),
         Fault::Panicked => show(&Error::Internal(String::new())),
     }
 }
@@ -219,13 +226,18 @@ pub fn json_shown(shown: &Shown, request: &[u8; 16], fields: Vec<serde_json::Val
     response
 }
 
-/// A refusal before anything is known of the client: short HTML without chrome.
+/// A refusal before anything is known of the client: JSON for the API, else short HTML without chrome.
 #[must_use]
-pub fn plain(fault: Fault) -> impl IntoResponse {
+pub fn fault(fault: Fault, api: bool, request: &[u8; 16]) -> Response {
     let shown = show_fault(fault);
-    (
-        shown.status,
-        [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
-        format!("<!doctype html><html lang=en><title>{0}</title><h1>{0}</h1><p>{1}</p>", shown.title, shown.words),
-    )
+    if api {
+        return json_shown(&shown, request, Vec::new());
+    }
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><title>{0}</title><h1>{0}</h1><p>{1}</p><p>Request {2}</p>",
+        shown.title,
+        shown.words,
+        hex::encode(request)
+    );
+    (shown.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
 }

@@ -32,14 +32,22 @@ impl Signed {
     }
 }
 
+/// Put into a request whose sender is known already, so that nobody is asked twice.
+#[derive(Clone)]
+pub(crate) struct Known(pub Ctx);
+
 impl FromRequestParts<Web> for Signed {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let path = parts.uri.path().to_owned();
+        if let Some(Known(ctx)) = parts.extensions.get::<Known>() {
+            return Ok(Self { web: web.clone(), ctx: ctx.clone(), headers: parts.headers.clone(), path });
+        }
         let visit = web.visit(parts);
         let request = visit.request;
         let token = cookies::get(&web.settings, &parts.headers, cookies::SESSION).unwrap_or_default();
         match web.app.authenticate(visit, &token).await {
-            Ok(ctx) => Ok(Self { web: web.clone(), ctx, headers: parts.headers.clone(), path: parts.uri.path().to_owned() }),
+            Ok(ctx) => Ok(Self { web: web.clone(), ctx, headers: parts.headers.clone(), path }),
             Err(error) => Err(error::page(&error, &Page::visitor(web, &parts.headers, request, "Sign in"))),
         }
     }

@@ -9,10 +9,13 @@ pub mod cookies;
 pub mod csrf;
 pub mod error;
 pub mod extract;
+pub mod guard;
 pub mod headers;
+pub mod limits;
 pub mod page;
 pub mod pages;
 pub mod routes;
+pub mod server;
 pub mod web;
 
 pub use routes::router;

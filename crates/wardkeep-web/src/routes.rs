@@ -2,12 +2,18 @@
 //! handler. A line without a guard does not compile.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use wardkeep_policy::Action;
 
+pub use crate::limits::FORM_BYTES_MAX;
+use crate::limits::{COMPRESS_BYTES_MIN, REPORT_BYTES_MAX, REQUEST_TIME, UPLOAD_TIME};
 use crate::web::Web;
-use crate::{csrf, headers};
+use crate::{csrf, guard, headers};
 
 /// Who may knock. The use case asks policy itself; this names what it will ask, for the matrix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,10 +34,9 @@ pub struct Route {
     /// Largest body in bytes.
     pub body_max: usize,
     pub(crate) handler: MethodRouter<Web>,
+    /// Policy is asked for the guard's action before the handler runs.
+    pub(crate) asks_first: bool,
 }
-
-/// Largest ordinary form: a record's 64 KiB, percent-encoded, with room.
-pub const FORM_BYTES_MAX: usize = 256 * 1024;
 
 /// A page.
 pub(crate) fn page<H, T>(path: &'static str, guard: Guard, handler: H) -> Route
@@ -39,7 +44,29 @@ where
     H: Handler<T, Web>,
     T: 'static,
 {
-    Route { method: "GET", path, guard, body_max: 0, handler: get(handler) }
+    Route { method: "GET", path, guard, body_max: 0, handler: get(handler), asks_first: false }
+}
+
+/// The page of a form, which by itself discloses little or something else: policy is asked first
+/// for what the form does, so the page is open to those alone whom the act would let through.
+pub(crate) fn form_page<H, T>(path: &'static str, guard: Guard, handler: H) -> Route
+where
+    H: Handler<T, Web>,
+    T: 'static,
+{
+    Route { asks_first: true, ..page(path, guard, handler) }
+}
+
+/// Static files, compressed where it pays. Pages are not: they hold patient data and a secret
+/// beside what others wrote (docs/decisions/0005-pages-are-not-compressed.md).
+fn assets<H, T>(path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Web>,
+    T: 'static,
+{
+    let worth = SizeAbove::new(COMPRESS_BYTES_MIN).and(NotForContentType::const_new("font/"));
+    let route = page(path, Guard::Public, handler);
+    Route { handler: route.handler.layer(CompressionLayer::new().gzip(true).compress_when(worth)), ..route }
 }
 
 /// A form's target.
@@ -48,7 +75,7 @@ where
     H: Handler<T, Web>,
     T: 'static,
 {
-    Route { method: "POST", path, guard, body_max: FORM_BYTES_MAX, handler: post(handler) }
+    Route { method: "POST", path, guard, body_max: FORM_BYTES_MAX, handler: post(handler), asks_first: false }
 }
 
 /// A target that takes a file of up to `body_max` bytes.
@@ -57,7 +84,7 @@ where
     H: Handler<T, Web>,
     T: 'static,
 {
-    Route { method: "POST", path, guard, body_max, handler: post(handler) }
+    Route { method: "POST", path, guard, body_max, handler: post(handler), asks_first: false }
 }
 
 /// Every route of the pages, grouped by who uses it.
@@ -87,10 +114,10 @@ fn everybody() -> Vec<Route> {
         form("/setup/{token}", Public, register::accept),
         form("/sign-out", Signed(Action::UseOwnAccount), sign_in::sign_out),
         form("/theme", Signed(Action::UseOwnAccount), site::theme),
-        form("/csp-report", Public, site::csp_report),
+        upload("/csp-report", Public, REPORT_BYTES_MAX, site::csp_report),
         page("/healthz", Public, site::healthz),
         page("/readyz", Public, site::readyz),
-        page("/static/{*path}", Public, crate::assets::serve),
+        assets("/static/{*path}", crate::assets::serve),
     ]
 }
 
@@ -123,7 +150,7 @@ fn house() -> Vec<Route> {
     use Guard::Signed;
     vec![
         page("/accounts", Signed(ListAccounts), accounts::list),
-        page("/accounts/invite", Signed(InviteStaff), accounts::invite_page),
+        form_page("/accounts/invite", Signed(InviteStaff), accounts::invite_page),
         form("/accounts/invite", Signed(InviteStaff), accounts::invite),
         form("/accounts/{account}/suspend", Signed(SuspendAccount), accounts::suspend),
         form("/accounts/{account}/reinstate", Signed(ReinstateAccount), accounts::reinstate),
@@ -144,17 +171,17 @@ fn patients() -> Vec<Route> {
     use Action::{AmendPatient, AssignCareTeam, CreatePatient, IssueActivationCode, LinkAccount, ReadDemographics, SearchPatients};
     use Guard::Signed;
     vec![
-        page("/patients", Signed(SearchPatients), patients::search_page),
+        form_page("/patients", Signed(SearchPatients), patients::search_page),
         form("/patients", Signed(SearchPatients), patients::search),
-        page("/patients/new", Signed(CreatePatient), patients::new_page),
+        form_page("/patients/new", Signed(CreatePatient), patients::new_page),
         form("/patients/new", Signed(CreatePatient), patients::create),
         page("/patients/{patient}/details", Signed(ReadDemographics), patients::details),
-        page("/patients/{patient}/edit", Signed(AmendPatient), patients::edit_page),
+        form_page("/patients/{patient}/edit", Signed(AmendPatient), patients::edit_page),
         form("/patients/{patient}/edit", Signed(AmendPatient), patients::edit),
-        page("/patients/{patient}/account", Signed(LinkAccount), patients::account_page),
+        form_page("/patients/{patient}/account", Signed(LinkAccount), patients::account_page),
         form("/patients/{patient}/account", Signed(LinkAccount), patients::link_account),
         form("/patients/{patient}/activation", Signed(IssueActivationCode), patients::issue_activation),
-        page("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::page),
+        form_page("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::page),
         form("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::assign),
         form("/patients/{patient}/care-team/{member}/remove", Signed(AssignCareTeam), care_team::remove),
     ]
@@ -172,18 +199,18 @@ fn charts() -> Vec<Route> {
         page("/patients/{patient}", Signed(OpenChart), chart::summary),
         page("/patients/{patient}/access", Signed(ReadAccessHistory), chart::access),
         page("/patients/{patient}/records", Signed(ReadRecord), records::list),
-        page("/patients/{patient}/records/new", Signed(WriteRecord), records::new_page),
+        form_page("/patients/{patient}/records/new", Signed(WriteRecord), records::new_page),
         form("/patients/{patient}/records/new", Signed(WriteRecord), records::write),
         page("/patients/{patient}/records/{record}", Signed(ReadRecord), records::detail),
-        page("/patients/{patient}/records/{record}/amend", Signed(AmendRecord), records::amend_page),
+        form_page("/patients/{patient}/records/{record}/amend", Signed(AmendRecord), records::amend_page),
         form("/patients/{patient}/records/{record}/amend", Signed(AmendRecord), records::amend),
-        page("/patients/{patient}/records/{record}/void", Signed(VoidRecord), records::void_page),
+        form_page("/patients/{patient}/records/{record}/void", Signed(VoidRecord), records::void_page),
         form("/patients/{patient}/records/{record}/void", Signed(VoidRecord), records::void),
         page("/patients/{patient}/documents", Signed(ReadDocument), documents::list),
         upload("/patients/{patient}/documents", Signed(UploadDocument), UPLOAD_BYTES_MAX, documents::upload),
         page("/patients/{patient}/documents/{document}", Signed(ReadDocument), documents::detail),
         page("/patients/{patient}/documents/{document}/file", Signed(ReadDocument), documents::file),
-        page("/patients/{patient}/documents/{document}/void", Signed(VoidDocument), documents::void_page),
+        form_page("/patients/{patient}/documents/{document}/void", Signed(VoidDocument), documents::void_page),
         form("/patients/{patient}/documents/{document}/void", Signed(VoidDocument), documents::void),
     ]
 }
@@ -199,18 +226,18 @@ fn stroke() -> Vec<Route> {
     vec![
         page("/stroke", Signed(ListAssessments), stroke::list),
         page("/stroke/summary", Signed(SummariseAssessments), stroke::summary),
-        page("/stroke/import", Signed(ImportAssessments), stroke::import_page),
+        form_page("/stroke/import", Signed(ImportAssessments), stroke::import_page),
         upload("/stroke/import", Signed(ImportAssessments), stroke::FILE_BYTES_MAX, stroke::check),
         form("/stroke/import/confirm", Signed(ImportAssessments), stroke::confirm),
-        page("/stroke/export", Signed(ExportAssessments), stroke::export_page),
+        form_page("/stroke/export", Signed(ExportAssessments), stroke::export_page),
         form("/stroke/export", Signed(ExportAssessments), stroke::export),
         page("/patients/{patient}/stroke", Signed(ReadAssessment), stroke::of_patient),
-        page("/patients/{patient}/stroke/new", Signed(WriteAssessment), stroke::new_page),
+        form_page("/patients/{patient}/stroke/new", Signed(WriteAssessment), stroke::new_page),
         form("/patients/{patient}/stroke/new", Signed(WriteAssessment), stroke::write),
         page("/patients/{patient}/stroke/{assessment}", Signed(ReadAssessment), stroke::detail),
-        page("/patients/{patient}/stroke/{assessment}/amend", Signed(AmendAssessment), stroke::amend_page),
+        form_page("/patients/{patient}/stroke/{assessment}/amend", Signed(AmendAssessment), stroke::amend_page),
         form("/patients/{patient}/stroke/{assessment}/amend", Signed(AmendAssessment), stroke::amend),
-        page("/patients/{patient}/stroke/{assessment}/void", Signed(VoidAssessment), stroke::void_page),
+        form_page("/patients/{patient}/stroke/{assessment}/void", Signed(VoidAssessment), stroke::void_page),
         form("/patients/{patient}/stroke/{assessment}/void", Signed(VoidAssessment), stroke::void),
     ]
 }
@@ -219,13 +246,20 @@ fn stroke() -> Vec<Route> {
 pub fn router(web: Web) -> Router {
     let mut router = Router::new();
     for route in table().into_iter().chain(crate::api::routes::table()) {
-        let handler = route.handler.layer(axum::extract::DefaultBodyLimit::max(route.body_max.max(1024)));
+        let time = if route.body_max > FORM_BYTES_MAX { UPLOAD_TIME } else { REQUEST_TIME };
+        let mut handler = route.handler;
+        if let (true, Guard::Signed(action)) = (route.asks_first, route.guard) {
+            handler = handler.layer(from_fn_with_state((web.clone(), action), guard::ask_first));
+        }
+        let handler =
+            handler.layer(DefaultBodyLimit::max(route.body_max.max(1024))).layer(from_fn_with_state((route.path, time), guard::in_time));
         router = router.route(route.path, handler);
     }
     router
         .fallback(crate::pages::site::nowhere)
         .method_not_allowed_fallback(crate::pages::site::wrong_method)
-        .layer(axum::middleware::from_fn_with_state(web.clone(), csrf::guard))
-        .layer(axum::middleware::from_fn_with_state(web.clone(), headers::apply))
+        .layer(from_fn_with_state(web.clone(), csrf::guard))
+        .layer(from_fn_with_state(web.clone(), guard::observe))
+        .layer(from_fn_with_state(web.clone(), headers::apply))
         .with_state(web)
 }

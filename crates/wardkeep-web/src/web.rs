@@ -1,6 +1,7 @@
 //! What every handler can reach: the use cases, the clock, randomness, and how the site is served.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use wardkeep_app::{App, Entropy, Visit};
 use wardkeep_domain::date::Moment;
@@ -28,6 +29,8 @@ pub struct Inner {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub settings: Settings,
+    /// Reports of browsers that the content policy stopped something, since the start.
+    pub reports: AtomicU64,
 }
 
 impl std::ops::Deref for Web {
@@ -40,7 +43,7 @@ impl std::ops::Deref for Web {
 impl Web {
     #[must_use]
     pub fn new(app: App, clock: Arc<dyn Clock>, entropy: Entropy, settings: Settings) -> Self {
-        Self(Arc::new(Inner { app, clock, entropy, settings }))
+        Self(Arc::new(Inner { app, clock, entropy, settings, reports: AtomicU64::new(0) }))
     }
 
     /// The visit of one request.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wardkeep_app::pace::{CHARTS_PER_MINUTE, EXPORTS_PER_MINUTE, SEARCHES_PER_MINUTE};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -105,6 +106,15 @@ pub(crate) struct Serve {
     /// Where browsers find the pages, when that is not the address itself
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
+    /// Charts that one person may open in a minute, twice as many at once
+    #[arg(long, value_name = "N", default_value_t = CHARTS_PER_MINUTE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub charts_per_minute: u32,
+    /// Searches that one person may make in a minute, twice as many at once
+    #[arg(long, value_name = "N", default_value_t = SEARCHES_PER_MINUTE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub searches_per_minute: u32,
+    /// Exports that one person may make in a minute, twice as many at once
+    #[arg(long, value_name = "N", default_value_t = EXPORTS_PER_MINUTE, value_parser = clap::value_parser!(u32).range(1..))]
+    pub exports_per_minute: u32,
 }
 
 #[derive(Debug, Args)]

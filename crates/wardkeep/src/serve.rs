@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use wardkeep_app::pace::{Limits, Rate};
 use wardkeep_app::{App, Entropy};
+use wardkeep_web::server::Times;
 use wardkeep_web::{Settings, Web};
 
 use crate::cli::Serve;
@@ -18,6 +20,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
     let settings = settings(options)?;
     let house = house::open(data).await?;
+    house.app.set_pace(pace(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
     let origin = settings.origin.clone();
     serve(house, options.listen, settings, |address| {
@@ -29,6 +32,15 @@ pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), F
         out.done(&text, &json!({"origin": origin, "listen": address.to_string(), "setup_link": link}));
     })
     .await
+}
+
+/// How fast one person may work.
+pub(crate) fn pace(options: &Serve) -> Limits {
+    Limits {
+        charts: Rate::per_minute(options.charts_per_minute),
+        searches: Rate::per_minute(options.searches_per_minute),
+        exports: Rate::per_minute(options.exports_per_minute),
+    }
 }
 
 /// Plain HTTP is for the own machine alone; everybody else comes through TLS.
@@ -50,13 +62,21 @@ pub(crate) async fn serve(house: House, listen: SocketAddr, settings: Settings, 
         .map_err(|error| Failure::new(1, format!("{listen} cannot be listened on: {error}; choose another address with --listen")))?;
     let address = listener.local_addr().unwrap_or(listen);
     let web = Web::new(house.app.clone(), Arc::new(SystemClock), house.entropy.clone(), settings);
-    let service = wardkeep_web::router(web).into_make_service_with_connect_info::<SocketAddr>();
+    let router = wardkeep_web::router(web);
+    panics_say_where_alone();
     let keeper = tokio::spawn(keep(house.app.clone(), house.entropy.clone()));
     ready(address);
-    let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop()).await;
+    wardkeep_web::server::serve(listener, router, Times::default(), told_to_stop()).await;
     keeper.abort();
-    house.close().await?;
-    served.map_err(|error| Failure::new(1, format!("serving ended: {error}")))
+    house.close().await
+}
+
+/// A panic's message may hold whatever was being worked on: only its place in the code is logged.
+fn panics_say_where_alone() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        tracing::error!(place, "a panic");
+    }));
 }
 
 /// The keeper: seals and publishes the log every second.

@@ -106,6 +106,9 @@ const BATCH: usize = 500;
 /// Beyond every sequence: the cursor of the first page.
 const NEWEST: u64 = u64::MAX >> 1;
 
+/// The kind of alarms about entries that do not match the log.
+pub(crate) const INTEGRITY: &str = "integrity";
+
 /// An alarm as sealed.
 #[derive(Clone, Serialize, Deserialize)]
 struct StoredAlarm {
@@ -420,28 +423,34 @@ impl App {
 
     /// Tells of an entry whose check failed: an event and an alarm, once per document version.
     pub(crate) async fn raise_integrity_alarm(&self, ctx: &Ctx, kind: Kind, id: DocId, version: u64) -> Result<()> {
-        let name = wardkeep_vault::vault::digest(&[&kind.0.to_be_bytes()[..], &id.0, &version.to_be_bytes()].concat());
-        let alarm = DocId(name.first_chunk().copied().unwrap_or_default());
-        if self.control.get(kinds::ALARM, alarm).await?.is_some() {
-            return Ok(());
-        }
         let words = format!(
             "A {} (id {}, version {version}) does not match the log. It is kept and marked. Run “wardkeep verify --records”, and restore what was changed from a backup.",
             kinds::name(kind),
             hex::encode(id.0)
         );
-        let stored = StoredAlarm { at: ctx.now(), kind: "integrity".to_owned(), words };
         let job = self.job(ctx.visit(), "integrity-check");
         let permit = self.permit(&job, Action::RunJob, Resource::Hospital).await?;
-        let mut act = Act::by(self, Side::Control, &job, Class::IntegrityAlarm)
+        let act = Act::by(self, Side::Control, &job, Class::IntegrityAlarm)
             .permit(&permit)
             .outcome(Outcome::Failed)
             .detail("kind", kinds::name(kind))
             .detail("id", hex::encode(id.0))
             .detail("version", version.to_string());
+        self.raise_alarm(act, &[&kind.0.to_be_bytes(), &id.0, &version.to_be_bytes()], ctx.now(), INTEGRITY, words).await
+    }
+
+    /// Keeps an alarm for the administrator's page in the same commit as its event (an act on the
+    /// control side). One that stands already, by its name, is not raised again.
+    pub(crate) async fn raise_alarm(&self, mut act: Act<'_>, name: &[&[u8]], at: Moment, kind: &str, words: String) -> Result<()> {
+        let name = wardkeep_vault::vault::digest(&name.concat());
+        let alarm = DocId(name.first_chunk().copied().unwrap_or_default());
+        if self.control.get(kinds::ALARM, alarm).await?.is_some() {
+            return Ok(());
+        }
+        let stored = StoredAlarm { at, kind: kind.to_owned(), words };
         act.put_own(Purpose::Staff, kinds::ALARM, alarm, 1, &stored, Vec::new(), Vec::new())?;
         match act.commit().await {
-            // Two readers found it at once: one alarm is enough.
+            // Two found it at once: one alarm is enough.
             Ok(_) | Err(Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
         }

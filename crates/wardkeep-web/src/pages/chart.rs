@@ -170,10 +170,8 @@ struct SummaryPage {
 const SUMMARY_DOCUMENTS: usize = 8;
 
 pub async fn summary(signed: Signed, Path(patient): Path<String>) -> Response {
-    if signed.ctx.role() == Some(Role::Registrar) {
-        return Redirect::to(&format!("/patients/{patient}/details")).into_response();
-    }
     let opened = match patient_id(&patient) {
+        Ok(id) if signed.ctx.role() == Some(Role::Registrar) => return Redirect::to(&format!("/patients/{id}/details")).into_response(),
         Ok(id) => signed.web.app.open_chart(&signed.ctx, id).await,
         Err(error) => Err(error),
     };

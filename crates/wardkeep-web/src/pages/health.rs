@@ -58,7 +58,12 @@ struct HealthPage {
 
 async fn template(signed: &Signed) -> Result<HealthPage> {
     let app = &signed.web.app;
-    let checks: Vec<Check> = app.posture(&signed.ctx).await?.into_iter().map(Check::new).collect();
+    let mut checks: Vec<Check> = app.posture(&signed.ctx).await?.into_iter().map(Check::new).collect();
+    let reports = signed.web.reports.load(std::sync::atomic::Ordering::Relaxed);
+    if reports > 0 {
+        let words = format!("Browsers reported {reports} breaches since the start.");
+        checks.push(Check::new(Line::warning("Content policy", words, "Look for browser extensions, then for a changed page.")));
+    }
     Ok(HealthPage {
         page: signed.page("Health"),
         failing: checks.iter().filter(|check| check.class == "danger").count(),

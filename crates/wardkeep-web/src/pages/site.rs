@@ -1,16 +1,20 @@
 //! What belongs to no area: theme, reports of the browser, health for the machine that watches.
 
+use std::sync::atomic::Ordering;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::cookies;
-use crate::error::{Fault, show_fault, shown_page};
+use crate::error::{Fault, fault, show_fault, shown_page};
 use crate::extract::{Posted, Visitor};
+use crate::guard::is_api;
+use crate::pages::security::local_path;
 use crate::web::Web;
 
 #[derive(Deserialize)]
@@ -23,8 +27,7 @@ pub struct ThemeForm {
 
 /// Back to the page the switch was on, with the cookie set.
 pub async fn theme(Posted { signed, form }: Posted<ThemeForm>) -> Response {
-    let local = form.back.starts_with('/') && !form.back.starts_with("//") && !form.back.contains(['\\', '\r', '\n']);
-    let back = if local { form.back.as_str() } else { "/" };
+    let back = local_path(&form.back).unwrap_or("/");
     let cookie = match form.theme.as_str() {
         "light" | "dark" => cookies::set(&signed.web.settings, cookies::THEME, &form.theme),
         _ => cookies::clear(&signed.web.settings, cookies::THEME),
@@ -36,10 +39,14 @@ pub async fn theme(Posted { signed, form }: Posted<ThemeForm>) -> Response {
     response
 }
 
-/// A report that the content policy stopped something. Only its size is kept: a page's address or
-/// a snippet of it has no place in a log.
-pub async fn csp_report(body: Bytes) -> StatusCode {
-    tracing::warn!(bytes = body.len(), "a browser reported a breach of the content policy");
+/// A report that the content policy stopped something. It is counted, and the count is on the
+/// health page; a page's address or a snippet of it has no place in a log. Anybody can send one,
+/// so only every doubling of the count gets a line.
+pub async fn csp_report(State(web): State<Web>, body: Bytes) -> StatusCode {
+    let count = web.reports.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+    if count.is_power_of_two() {
+        tracing::warn!(count, bytes = body.len(), "browsers reported breaches of the content policy");
+    }
     StatusCode::NO_CONTENT
 }
 
@@ -57,11 +64,18 @@ pub async fn readyz(State(web): State<Web>) -> Response {
 }
 
 /// An address that no route has.
-pub async fn nowhere(visitor: Visitor) -> Response {
-    shown_page(&show_fault(Fault::NotFound), &visitor.page("Error"))
+pub async fn nowhere(uri: Uri, visitor: Visitor) -> Response {
+    refuse(Fault::NotFound, &uri, &visitor)
 }
 
 /// A method that the route does not take.
-pub async fn wrong_method(visitor: Visitor) -> Response {
-    shown_page(&show_fault(Fault::MethodNotAllowed), &visitor.page("Error"))
+pub async fn wrong_method(uri: Uri, visitor: Visitor) -> Response {
+    refuse(Fault::MethodNotAllowed, &uri, &visitor)
+}
+
+fn refuse(refused: Fault, uri: &Uri, visitor: &Visitor) -> Response {
+    if is_api(uri.path()) {
+        return fault(refused, true, &visitor.visit.request);
+    }
+    shown_page(&show_fault(refused), &visitor.page("Error"))
 }

@@ -17,6 +17,7 @@ pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Fa
         house.close().await?;
         return Err(Failure::new(3, format!("{} holds a real hospital: the demo leaves it alone; name another --data", data.display())));
     }
+    house.app.set_pace(serve::pace(&options.serve));
     let (text, accounts) = accounts(&house).await?;
     if options.no_serve {
         out.done(&text, &json!({ "accounts": accounts }));

@@ -1,0 +1,23 @@
+//! The web layer as its clients meet it: requests into the router, in one process, with memory
+//! stores, a clock that tests move and seeded randomness.
+
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, and its modules see each other"
+)]
+
+mod breakable;
+mod crawl;
+mod forged;
+mod input;
+mod leaks;
+mod lessons;
+mod matrix;
+mod pace;
+mod samples;
+mod server;
+mod signing_in;
+mod site;
