@@ -70,18 +70,8 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
     policy.decide(actor, action, resource, facts).err().map(|denial| if denial.may_know { 403 } else { 404 })
 }
 
-/// Parts whose use cases are not there yet: their panics are caught. Empty when they are.
-const UNFINISHED: &[&str] = &["/documents", "/stroke"];
-
-pub fn unfinished(path: &str) -> bool {
-    UNFINISHED.iter().any(|part| path.contains(part))
-}
-
 fn drifted(route: &Route, refusal: Option<u16>, status: u16) -> bool {
     if EXPLAINED.iter().any(|(path, _)| *path == route.path) {
-        return false;
-    }
-    if status == 500 && unfinished(route.path) {
         return false;
     }
     // A redirect away discloses nothing: the registrar's chart is the details page.
