@@ -4,12 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::api::is_api;
 use crate::cookies;
-use crate::error::{Fault, show_fault, shown_page};
+use crate::error::{Fault, json_shown, show_fault, shown_page};
 use crate::extract::{Posted, Visitor};
 use crate::web::Web;
 
@@ -57,11 +58,18 @@ pub async fn readyz(State(web): State<Web>) -> Response {
 }
 
 /// An address that no route has.
-pub async fn nowhere(visitor: Visitor) -> Response {
-    shown_page(&show_fault(Fault::NotFound), &visitor.page("Error"))
+pub async fn nowhere(visitor: Visitor, uri: Uri) -> Response {
+    refused(&visitor, uri.path(), Fault::NotFound)
 }
 
 /// A method that the route does not take.
-pub async fn wrong_method(visitor: Visitor) -> Response {
-    shown_page(&show_fault(Fault::MethodNotAllowed), &visitor.page("Error"))
+pub async fn wrong_method(visitor: Visitor, uri: Uri) -> Response {
+    refused(&visitor, uri.path(), Fault::MethodNotAllowed)
+}
+
+fn refused(visitor: &Visitor, path: &str, fault: Fault) -> Response {
+    if is_api(path) {
+        return json_shown(&show_fault(fault), &visitor.visit.request, Vec::new());
+    }
+    shown_page(&show_fault(fault), &visitor.page("Error"))
 }
