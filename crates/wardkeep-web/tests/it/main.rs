@@ -1,0 +1,10 @@
+//! The web layer as its clients meet it: requests into the router, in one process, with memory
+//! stores, a clock that tests move and seeded randomness.
+
+mod api_chart;
+mod api_files;
+mod api_house;
+mod api_input;
+mod api_openapi;
+mod api_session;
+mod api_site;
