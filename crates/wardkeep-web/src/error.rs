@@ -208,8 +208,11 @@ pub fn json(error: &Error, request: &[u8; 16], doing: &str) -> Response {
         Error::Invalid(errors) => errors.0.iter().map(|e| serde_json::json!({"field": e.field, "message": e.message})).collect(),
         _ => Vec::new(),
     };
-    let current = if let Error::Conflict { current } = error { Some(("current", serde_json::json!(current))) } else { None };
-    json_with(&show(error), request, fields, current)
+    if let Error::Conflict { current } = error {
+        let words = "Somebody else changed this first. Read it again, and send your change against the current version.".to_owned();
+        return json_with(&Shown { words, ..show(error) }, request, fields, Some(("current", serde_json::json!(current))));
+    }
+    json_with(&show(error), request, fields, None)
 }
 
 #[must_use]

@@ -28,9 +28,9 @@ pub enum Refused {
     App(Error),
     Fault(Fault),
     /// A fault in words of its own.
-    Told(Shown),
+    Told(Box<Shown>),
     /// A refusal with something to look at beside it, under this name.
-    With(Shown, &'static str, Value),
+    With(Box<Shown>, &'static str, Value),
 }
 
 impl From<Error> for Refused {
@@ -54,7 +54,7 @@ impl From<FieldError> for Refused {
 impl Refused {
     /// A fault with a sentence that says more.
     pub(crate) fn told(fault: Fault, words: impl Into<String>) -> Self {
-        Self::Told(Shown { words: words.into(), ..show_fault(fault) })
+        Self::Told(Box::new(Shown { words: words.into(), ..show_fault(fault) }))
     }
     fn into_json(self: &Arc<Self>, request: &[u8; 16], doing: &str) -> Response {
         match self.as_ref() {

@@ -183,7 +183,7 @@ pub async fn create(caller: Caller, Body(input): Body<PatientNew>) -> Answer<Mad
             let words = "Nothing was saved: these patients look like the same person. Send it again with confirm when it is somebody else.";
             let lines: Vec<PatientLine> = rows.iter().map(PatientLine::from).collect();
             let shown = Shown { code: "duplicates", words: words.to_owned(), ..show(&Error::Refused(String::new())) };
-            Err(Refused::With(shown, "duplicates", json!(lines)))
+            Err(Refused::With(Box::new(shown), "duplicates", json!(lines)))
         }
     }
 }

@@ -420,7 +420,7 @@ pub async fn import(caller: Caller, Asked(query): Asked<ImportQuery>, CsvBody(fi
     }
     let words = format!("Nothing was imported: {} rows were refused. Correct them, or send keep_good=true for the others.", report.refused);
     let shown = Shown { code: "rows_refused", words, ..show(&Error::Invalid(FieldErrors::new())) };
-    Err(Refused::With(shown, "report", json!(ImportOutcome::from(report))))
+    Err(Refused::With(Box::new(shown), "report", json!(ImportOutcome::from(report))))
 }
 
 pub async fn export(caller: Caller) -> Answer<Csv> {

@@ -1,6 +1,14 @@
 //! The web layer as its clients meet it: requests into the router, in one process, with memory
 //! stores, a clock that tests move and seeded randomness.
 
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly, and its modules see each other"
+)]
+
 mod api_chart;
 mod api_files;
 mod api_house;
