@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wardkeep_app::Error;
 use wardkeep_app::sign_in::{Next, SignedIn};
-use wardkeep_domain::SessionId;
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::account::session::ABSOLUTE_MS_MAX;
 use wardkeep_domain::date::Moment;
+use wardkeep_domain::{FieldError, SessionId};
 
-use super::answer::{Answer, Done, Said, WithCookie};
+use super::answer::{Answer, Done, Refused, Said, WithCookie};
 use super::shapes;
 use super::take::{Body, Caller, Guest, Ids};
 use crate::cookies;
@@ -101,7 +102,11 @@ pub struct SteppedUp {
 }
 
 pub async fn step_up(caller: Caller, Body(input): Body<CodeInput>) -> Answer<WithCookie<SteppedUp>> {
-    let token = caller.app().step_up(&caller.ctx, input.code.trim()).await?;
+    let token = caller.app().step_up(&caller.ctx, input.code.trim()).await.map_err(|error| match error {
+        // Not 401: the session goes on.
+        Error::WrongCredentials => FieldError::new("code", "That code is not right, or was used already. Wait for the next one.").into(),
+        error => Refused::from(error),
+    })?;
     Ok(if caller.by_cookie {
         // A script of the page must not get to see what is in the cookie.
         WithCookie(cookies::set(&caller.web.settings, cookies::SESSION, &token), SteppedUp { token: None })

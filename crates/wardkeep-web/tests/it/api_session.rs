@@ -83,6 +83,8 @@ async fn a_fresh_code_gives_a_new_token_and_ends_the_old_one() {
     api.pass_ms(6 * 60_000);
     let refused = api.post(Role::Administrator, "/api/v1/log/export", json!({})).await;
     assert_eq!(refused.refusal(), (403, "step_up".to_owned()));
+    let wrong = api.post(Role::Administrator, "/api/v1/step-up", json!({"code": "000000"})).await;
+    assert_eq!((wrong.refusal().0, wrong.fields()), (422, vec!["code".to_owned()]), "the session goes on");
     let stepped = api.post(Role::Administrator, "/api/v1/step-up", json!({"code": api.code(&admin)})).await;
     let token = stepped.text("token");
     assert_eq!(api.with(&admin.token, "GET", "/api/v1/me", None).await.status, 401, "the old token");
