@@ -73,6 +73,7 @@ impl Answer {
     /// Status and code of a refusal, which must have the shape that all have.
     pub fn refusal(&self) -> (u16, String) {
         let error = &self.json["error"];
+        assert!(error.is_object(), "{}", self.status);
         assert_eq!(self.header("content-type"), "application/json", "{}", String::from_utf8_lossy(&self.body));
         assert_eq!(error["request"].as_str().unwrap(), self.header("x-request-id"), "{}", self.json);
         assert!(!error["message"].as_str().unwrap().is_empty() && error["fields"].is_array(), "{}", self.json);
