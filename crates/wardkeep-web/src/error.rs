@@ -209,7 +209,8 @@ fn retry(response: &mut Response, shown: &Shown) {
     }
 }
 
-/// The error as JSON: `{"error":{"code","message","request","fields":[{"field","message"}]}}`.
+/// The error as JSON: `{"error":{"code","message","request","fields":[{"field","message"}]}}`; a
+/// conflict has `current`, the version now, beside it.
 #[must_use]
 pub fn json(error: &Error, request: &[u8; 16], doing: &str) -> Response {
     log(error, request, doing);
@@ -217,13 +218,26 @@ pub fn json(error: &Error, request: &[u8; 16], doing: &str) -> Response {
         Error::Invalid(errors) => errors.0.iter().map(|e| serde_json::json!({"field": e.field, "message": e.message})).collect(),
         _ => Vec::new(),
     };
-    json_shown(&show(error), request, fields)
+    if let Error::Conflict { current } = error {
+        let words = "Somebody else changed this first. Read it again, and send your change against the current version.".to_owned();
+        return json_with(&Shown { words, ..show(error) }, request, fields, Some(("current", serde_json::json!(current))));
+    }
+    json_with(&show(error), request, fields, None)
 }
 
 #[must_use]
 pub fn json_shown(shown: &Shown, request: &[u8; 16], fields: Vec<serde_json::Value>) -> Response {
-    let body =
+    json_with(shown, request, fields, None)
+}
+
+/// A refusal with something to look at beside it.
+#[must_use]
+pub fn json_with(shown: &Shown, request: &[u8; 16], fields: Vec<serde_json::Value>, more: Option<(&str, serde_json::Value)>) -> Response {
+    let mut body =
         serde_json::json!({"error": {"code": shown.code, "message": shown.words, "request": hex::encode(request), "fields": fields}});
+    if let (Some((name, value)), Some(object)) = (more, body.as_object_mut()) {
+        object.insert(name.to_owned(), value);
+    }
     let mut response = (shown.status, Json(body)).into_response();
     retry(&mut response, shown);
     response

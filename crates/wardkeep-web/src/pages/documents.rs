@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use wardkeep_app::documents::{DocumentView, Download};
 use wardkeep_app::integrity::{Badge, Proof};
 use wardkeep_app::patients::PatientView;
-use wardkeep_app::{Error, Result};
+use wardkeep_app::{App, Ctx, Error, Result};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::document::DocumentState;
-use wardkeep_domain::{DocumentId, FieldError, FieldErrors};
+use wardkeep_domain::{DocumentId, FieldError, FieldErrors, PatientId};
 
 use crate::error::{Fault, show_fault, shown_page};
 use crate::extract::{Posted, Signed};
@@ -241,27 +241,26 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 }
 
 pub async fn file(signed: Signed, Path((patient, document)): Path<(String, String)>) -> Response {
-    let range = range(&signed.headers);
-    let opened = match (patient_id(&patient), document_id(&document)) {
-        (Ok(patient), Ok(document)) => signed.web.app.download(&signed.ctx, patient, document, range).await,
+    let sent = match (patient_id(&patient), document_id(&document)) {
+        (Ok(patient), Ok(document)) => send_file(&signed.web.app, &signed.ctx, &signed.headers, patient, document).await,
         _ => Err(Error::NotFound),
     };
-    let opened = match opened {
+    sent.unwrap_or_else(|error| signed.fail(&error))
+}
+
+/// The bytes of a document, or the range of them that the headers ask for.
+pub(crate) async fn send_file(app: &App, ctx: &Ctx, headers: &HeaderMap, patient: PatientId, document: DocumentId) -> Result<Response> {
+    let range = range(headers);
+    match app.download(ctx, patient, document, range).await {
         // A changed file is sent whole: half of one version must not meet half of another.
-        Ok(download) if range.is_some() && !if_range_holds(&signed.headers, &download) => {
-            match (patient_id(&patient), document_id(&document)) {
-                (Ok(patient), Ok(document)) => signed.web.app.download(&signed.ctx, patient, document, None).await.map(|d| (d, false)),
-                _ => Err(Error::NotFound),
-            }
+        Ok(download) if range.is_some() && !if_range_holds(headers, &download) => {
+            Ok(send(app.download(ctx, patient, document, None).await?, false))
         }
-        opened => opened.map(|download| (download, range.is_some())),
-    };
-    match opened {
-        Ok((download, partial)) => send(download, partial),
+        Ok(download) => Ok(send(download, range.is_some())),
         Err(Error::OutOfRange { total }) => {
-            (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{total}"))]).into_response()
+            Ok((StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{total}"))]).into_response())
         }
-        Err(error) => signed.fail(&error),
+        Err(error) => Err(error),
     }
 }
 

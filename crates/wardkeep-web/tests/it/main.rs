@@ -6,9 +6,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test may fail loudly, and its modules see each other"
 )]
 
+mod api_chart;
+mod api_files;
+mod api_house;
+mod api_input;
+mod api_openapi;
+mod api_samples;
+mod api_session;
+mod api_site;
 mod breakable;
 mod crawl;
 mod forged;

@@ -24,6 +24,9 @@ pub async fn sample(
     number: usize,
 ) -> Request<Body> {
     let path = address(site, route.path, patient, number).await;
+    if route.path.starts_with("/api/") {
+        return crate::api_samples::sample(route, &path, token, number);
+    }
     if route.method == "GET" {
         return request("GET", token, &path).body(Body::empty()).unwrap();
     }
