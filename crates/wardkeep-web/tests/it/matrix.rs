@@ -45,6 +45,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/api/v1/me/sessions/{session}", "the same"),
     ("/api/v1/me/activation", "as /activate"),
     ("/api/v1/step-up", "so many wrong codes came from this one address that it has to wait: 429"),
+    ("/stroke/import/confirm", "the sample has no file waiting: 404 for those who may import"),
     ("/activate", "patients alone have a code to enter: 404 for staff"),
     ("/my/access", "404 for staff, who have no record here; asked with the patient's own id"),
     ("/my/record", "leads to the own record, where policy is asked"),
