@@ -322,8 +322,21 @@ impl<'a> Act<'a> {
         self.change.puts.push(Put { kind, id, owner, version: Version(version), sealed, terms, unique });
     }
 
-    /// The changeset, for merging several acts into one commit (imports).
-    pub(crate) fn build(mut self) -> Result<(Side, Changeset)> {
+    /// Takes another act of the same side in: both are durable in one commit, or neither is.
+    pub(crate) fn together(&mut self, other: Act<'_>) -> Result<()> {
+        let (side, change) = other.build()?;
+        if side != self.side {
+            return Err(Error::Internal("two stores in one commit".to_owned()));
+        }
+        self.change.expects.extend(change.expects);
+        self.change.puts.extend(change.puts);
+        self.change.erases.extend(change.erases);
+        self.change.blobs.extend(change.blobs);
+        self.change.events.extend(change.events);
+        Ok(())
+    }
+
+    fn build(mut self) -> Result<(Side, Changeset)> {
         let salt = || self.visit.entropy.bytes::<32>();
         let about = About {
             named: std::mem::take(&mut self.named),

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
-use wardkeep_domain::stroke::Assessment;
-use wardkeep_domain::{AccountId, AssessmentId, DocumentId, PatientId};
+use wardkeep_domain::{AccountId, DocumentId, PatientId};
 use wardkeep_ledger::{Class, Outcome, Receipt};
 use wardkeep_policy::Action;
 use wardkeep_store::{Document, Find, Kind, Seq, Term};
@@ -163,31 +162,12 @@ impl App {
         };
         Ok(shown.into_iter().map(view).collect())
     }
-    pub(crate) async fn assessment_views(
-        &self,
-        ctx: &Ctx,
-        key: &PatientKey,
-        assessments: &[Document],
-        receipt: &Receipt,
-    ) -> Result<Vec<AssessmentView>> {
-        let sealed: Vec<Sealed<'_>> = assessments.iter().map(|document| Sealed { key, document }).collect();
-        let shown = self.show::<Assessment>(ctx, Side::Records, &sealed, receipt).await?;
-        let ids: Vec<AccountId> = shown.iter().filter_map(|shown| shown.body.as_ref()).map(|assessment| assessment.author).collect();
-        let names = self.display_names(&ids).await?;
-        let view = |shown: Shown<Assessment>| AssessmentView {
-            id: AssessmentId::from_bytes(shown.id.0),
-            patient: PatientId::from_bytes(key.owner()),
-            author: author(&names, shown.body.as_ref().map(|assessment| assessment.author)),
-            assessment: shown.body,
-            version: shown.version,
-            badge: shown.badge,
-        };
-        Ok(shown.into_iter().map(view).collect())
-    }
 }
 
-fn author(names: &HashMap<AccountId, String>, id: Option<AccountId>) -> String {
-    id.map_or_else(String::new, |id| names.get(&id).cloned().unwrap_or_else(|| "Not known".to_owned()))
+/// The author's name; an import on the command line has no account behind it.
+pub(crate) fn author(names: &HashMap<AccountId, String>, id: Option<AccountId>) -> String {
+    let nobody = |id: AccountId| if id.bytes() == [0; 16] { "Command line" } else { "Not known" };
+    id.map_or_else(String::new, |id| names.get(&id).cloned().unwrap_or_else(|| nobody(id).to_owned()))
 }
 
 fn access_row(ctx: &Ctx, event: &ClearEvent) -> AccessRow {

@@ -14,6 +14,7 @@ pub(crate) mod compact;
 pub mod ctx;
 pub mod demo;
 pub mod documents;
+pub(crate) mod entries;
 pub mod envelope;
 pub mod error;
 pub mod hospital;

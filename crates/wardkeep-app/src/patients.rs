@@ -150,13 +150,36 @@ impl App {
     }
 
     /// A new patient's key, wrapped and durable before anything is sealed under it.
-    pub(crate) async fn make_patient_key(&self, ctx: &Ctx, permit: &Permit, id: PatientId) -> Result<PatientKey> {
-        let (key, wrapped) = self.vault.new_patient_key(id.bytes(), &mut |buffer| ctx.visit().entropy.fill(buffer));
-        let mut act = Act::by(self, Side::Control, ctx, Class::KeyCreated).permit(permit).subject(&key);
-        act.put_sealed(kinds::PATIENT_KEY, DocId(id.bytes()), Owner(id.bytes()), 1, wrapped, Vec::new(), Vec::new());
-        act.commit().await?;
-        self.keys.put(id, key.clone(), ctx.now());
+    async fn make_patient_key(&self, ctx: &Ctx, permit: &Permit, id: PatientId) -> Result<PatientKey> {
+        let (key, wrapped) = self.new_key(ctx, id);
+        let act = Act::by(self, Side::Control, ctx, Class::KeyCreated).permit(permit).subject(&key);
+        self.commit_keys(ctx, act, vec![(key.clone(), wrapped)]).await?;
         Ok(key)
+    }
+
+    /// Keys of many new patients, under one event that names them all.
+    pub(crate) async fn make_patient_keys(&self, ctx: &Ctx, permit: &Permit, ids: &[PatientId]) -> Result<Vec<PatientKey>> {
+        let made: Vec<(PatientKey, Vec<u8>)> = ids.iter().map(|id| self.new_key(ctx, *id)).collect();
+        let keys = made.iter().map(|(key, _)| key.clone()).collect();
+        let act = Act::by(self, Side::Control, ctx, Class::KeyCreated).permit(permit).detail("count", ids.len().to_string());
+        self.commit_keys(ctx, act, made).await?;
+        Ok(keys)
+    }
+
+    fn new_key(&self, ctx: &Ctx, id: PatientId) -> (PatientKey, Vec<u8>) {
+        self.vault.new_patient_key(id.bytes(), &mut |buffer| ctx.visit().entropy.fill(buffer))
+    }
+
+    async fn commit_keys(&self, ctx: &Ctx, mut act: Act<'_>, made: Vec<(PatientKey, Vec<u8>)>) -> Result<()> {
+        let mut keys = Vec::with_capacity(made.len());
+        for (key, wrapped) in made {
+            let id = key.owner();
+            act.put_sealed(kinds::PATIENT_KEY, DocId(id), Owner(id), 1, wrapped, Vec::new(), Vec::new());
+            keys.push(key);
+        }
+        act.commit().await?;
+        keys.into_iter().for_each(|key| self.keys.put(PatientId::from_bytes(key.owner()), key, ctx.now()));
+        Ok(())
     }
 
     /// Writes version `version` of the patient's demographics with their search terms.
@@ -361,7 +384,7 @@ impl App {
         Ok(rows)
     }
 
-    async fn teams(&self, ids: &[PatientId]) -> Result<HashMap<PatientId, CareTeam>> {
+    pub(crate) async fn teams(&self, ids: &[PatientId]) -> Result<HashMap<PatientId, CareTeam>> {
         let ids: Vec<DocId> = ids.iter().map(|id| DocId(id.bytes())).collect();
         let documents = self.records.get_many(kinds::CARE_TEAM, &ids).await?;
         documents

@@ -3,12 +3,13 @@
 use wardkeep_domain::record::{Record, RecordForm, RecordRefusal, RecordState};
 use wardkeep_domain::{AccountId, FieldErrors, PatientId, RecordId};
 use wardkeep_ledger::{Class, Receipt};
-use wardkeep_policy::{Action, Permit};
-use wardkeep_store::{DocId, Document, Find, Seq, Term};
+use wardkeep_policy::Action;
+use wardkeep_store::{DocId, Document, Find, Kind, Seq};
 use wardkeep_vault::PatientKey;
 
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
+use crate::entries::{Disclosed, Entry};
 use crate::integrity::{Badge, Proof, Sealed, Shown};
 use crate::patients::PatientView;
 use crate::{App, Ctx, Error, Result, kinds};
@@ -35,13 +36,9 @@ pub struct RecordDetail {
 }
 
 impl App {
-    fn record_term(&self, patient: PatientId) -> Term {
-        self.exact_term(kinds::RECORDS, kinds::RECORD, "patient", &patient.bytes())
-    }
-
     /// Sealed records of a patient, newest first, and the cursor for more.
     pub(crate) async fn sealed_records(&self, patient: PatientId, after: Option<u64>, most: usize) -> Result<(Vec<Document>, Option<u64>)> {
-        let all_of = vec![self.record_term(patient)];
+        let all_of = vec![self.patient_parts_term(kinds::RECORD, patient)];
         let query = Find { kind: kinds::RECORD, all_of, before: after.map(Seq), since: None, limit: most.saturating_add(1) };
         let mut documents = self.records.find(&query).await?;
         let more = documents.len() > most;
@@ -109,12 +106,9 @@ impl App {
     pub async fn list_records(&self, ctx: &Ctx, patient: PatientId, after: Option<u64>) -> Result<(PatientView, Page<RecordView>)> {
         let permit = self.permit_chart(ctx, Action::ReadRecord, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
-        let banner = self.patient_document(&key).await?;
         let (documents, next) = self.sealed_records(patient, after, PAGE).await?;
-        let named: Vec<&Document> = std::iter::once(&banner).chain(&documents).collect();
-        let receipt = self.disclose(ctx, Class::RecordRead, &permit, &key, &named, "list of records").await?;
-        let view = self.patient_view(ctx, &key, &banner, &receipt).await?;
-        Ok((view, Page { items: self.record_views(ctx, &key, &documents, &receipt).await?, next }))
+        let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, documents, "list of records").await?;
+        Ok((banner, Page { items: self.record_views(ctx, &key, &documents, &receipt).await?, next }))
     }
 
     /// # Errors
@@ -123,25 +117,15 @@ impl App {
         let permit = self.permit_chart(ctx, Action::ReadRecord, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let versions = self.versions_of(kinds::RECORD, DocId(record.bytes()), &key).await?;
-        let banner = self.patient_document(&key).await?;
-        let named: Vec<&Document> = std::iter::once(&banner).chain(&versions).collect();
-        let receipt = self.disclose(ctx, Class::RecordRead, &permit, &key, &named, "record").await?;
-        let view = self.patient_view(ctx, &key, &banner, &receipt).await?;
-        let shown = self.shown_records(ctx, &key, &versions, &receipt).await?;
+        let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, versions, "record").await?;
+        let shown = self.shown_records(ctx, &key, &documents, &receipt).await?;
         let proof = match shown.last() {
             Some((_, shown)) => self.proof_of(Side::Records, shown).await?,
             None => return Err(Error::NotFound),
         };
         let versions = self.with_names(shown.into_iter().map(|(view, _)| view).collect()).await?;
         let current = versions.last().cloned().ok_or(Error::NotFound)?;
-        Ok(RecordDetail { patient: view, current, versions, proof })
-    }
-
-    /// Every version of a document of this patient, oldest first; `NotFound` when it is another's.
-    pub(crate) async fn versions_of(&self, kind: wardkeep_store::Kind, id: DocId, key: &PatientKey) -> Result<Vec<Document>> {
-        let versions = self.records.history(kind, id).await?;
-        let foreign = versions.iter().any(|document| document.owner.0 != key.owner());
-        if versions.is_empty() || foreign { Err(Error::NotFound) } else { Ok(versions) }
+        Ok(RecordDetail { patient: banner, current, versions, proof })
     }
 
     /// # Errors
@@ -164,7 +148,15 @@ impl App {
             written_at: ctx.now(),
         };
         let mut act = Act::by(self, Side::Records, ctx, Class::RecordCreated).permit(&permit).subject(&key);
-        act.put_patient(&key, kinds::RECORD, DocId(id.bytes()), 1, &record, vec![self.record_term(patient)], Vec::new())?;
+        act.put_patient(
+            &key,
+            kinds::RECORD,
+            DocId(id.bytes()),
+            1,
+            &record,
+            vec![self.patient_parts_term(kinds::RECORD, patient)],
+            Vec::new(),
+        )?;
         act.commit().await?;
         Ok(id)
     }
@@ -174,71 +166,31 @@ impl App {
     /// # Errors
     /// `Conflict` when it is not the current one, `Invalid`, `Refused` when voided.
     pub async fn amend_record(&self, ctx: &Ctx, patient: PatientId, record: RecordId, form: &RecordForm) -> Result<()> {
-        let (permit, key, document) = self.changing_record(ctx, Action::AmendRecord, patient, record).await?;
+        let changing = self.changing::<Record>(ctx, Action::AmendRecord, patient, DocId(record.bytes())).await?;
         let mut errors = FieldErrors::new();
         let text = form.parse(ctx.now()).map_err(|found| errors.0.extend(found.0)).ok();
         let reason = errors.take(form.parse_reason());
         let (text, reason) = errors.into_result(text.zip(reason))?;
-        let old = self.record_before_change(ctx, &permit, &key, &document, &form.version).await?;
+        let old: Record = self.before_change(ctx, &changing, &form.version).await?;
         let new = old.amend(text, reason.clone(), ctx.account_id(), ctx.now()).map_err(|refusal| refused(&refusal))?;
-        self.put_next_record(ctx, Class::RecordAmended, &permit, &key, &document, &new, reason).await
+        self.put_next(ctx, Class::RecordAmended, &changing, &new, reason).await
     }
 
     /// # Errors
     /// As [`App::amend_record`].
     pub async fn void_record(&self, ctx: &Ctx, patient: PatientId, record: RecordId, form: &RecordForm) -> Result<()> {
-        let (permit, key, document) = self.changing_record(ctx, Action::VoidRecord, patient, record).await?;
+        let changing = self.changing::<Record>(ctx, Action::VoidRecord, patient, DocId(record.bytes())).await?;
         let reason = form.parse_reason().map_err(|error| Error::Invalid(FieldErrors(vec![error])))?;
-        let old = self.record_before_change(ctx, &permit, &key, &document, &form.version).await?;
+        let old: Record = self.before_change(ctx, &changing, &form.version).await?;
         let new = old.void(reason.clone(), ctx.account_id(), ctx.now()).map_err(|refusal| refused(&refusal))?;
-        self.put_next_record(ctx, Class::RecordVoided, &permit, &key, &document, &new, reason).await
+        self.put_next(ctx, Class::RecordVoided, &changing, &new, reason).await
     }
+}
 
-    /// Permission to change a record, which may depend on who wrote it.
-    async fn changing_record(
-        &self,
-        ctx: &Ctx,
-        action: Action,
-        patient: PatientId,
-        record: RecordId,
-    ) -> Result<(Permit, PatientKey, Document)> {
-        let found = self.records.get(kinds::RECORD, DocId(record.bytes())).await?.filter(|document| document.owner.0 == patient.bytes());
-        let mut author = None;
-        if let Some(document) = &found
-            && let Ok(key) = self.patient_key(patient, ctx.now()).await
-        {
-            let own = self.sift_patient_doc(kinds::RECORDS, &key, document, |record: &Record| record.author == ctx.account_id());
-            author = own.unwrap_or(false).then(|| ctx.account_id());
-        }
-        let permit = self.permit_chart(ctx, action, patient, author).await?;
-        let document = found.ok_or(Error::NotFound)?;
-        Ok((permit, self.patient_key(patient, ctx.now()).await?, document))
-    }
-
-    /// Opens the version that is to be followed by another one. That is a disclosure too.
-    async fn record_before_change(&self, ctx: &Ctx, permit: &Permit, key: &PatientKey, document: &Document, seen: &str) -> Result<Record> {
-        if seen.parse() != Ok(document.version.0) {
-            return Err(Error::Conflict { current: document.version.0 });
-        }
-        let receipt = self.disclose(ctx, Class::RecordRead, permit, key, &[document], "before a change").await?;
-        Ok(self.open_patient_doc::<Record>(kinds::RECORDS, key, document, &receipt)?.body)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one change")]
-    async fn put_next_record(
-        &self,
-        ctx: &Ctx,
-        class: Class,
-        permit: &Permit,
-        key: &PatientKey,
-        document: &Document,
-        record: &Record,
-        reason: String,
-    ) -> Result<()> {
-        let mut act = Act::by(self, Side::Records, ctx, class).permit(permit).subject(key).detail("reason", reason);
-        let terms = vec![self.record_term(record.patient)];
-        act.put_patient(key, kinds::RECORD, document.id, document.version.next().0, record, terms, Vec::new())?;
-        act.commit().await.map(|_| ())
+impl Entry for Record {
+    const KIND: Kind = kinds::RECORD;
+    fn author(&self) -> AccountId {
+        self.author
     }
 }
 

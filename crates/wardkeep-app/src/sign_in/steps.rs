@@ -163,26 +163,15 @@ impl App {
         }
         if how.class == Class::SignIn {
             self.put_credentials(&mut act, id, step.credentials.version, credentials)?;
-            act.commit().await?;
         } else {
             let mut change = Act::new(self, Side::Control, visit, who(visit, account), how.class).detail("factor", "authenticator app");
             self.put_credentials(&mut change, id, step.credentials.version, credentials)?;
-            self.commit_both(change, act).await?;
+            act.together(change)?;
         }
+        act.commit().await?;
         // Only for the accounts list; lost at worst, never trusted.
         self.control.mark(kinds::ACCOUNT, DocId(id.bytes()), visit.now.0).await?;
         Ok(SignedIn { token: token.text, recovery_codes: None, notice: account.notice.clone() })
-    }
-
-    /// Two acts that hold or fall together.
-    async fn commit_both(&self, first: Act<'_>, second: Act<'_>) -> Result<()> {
-        let (side, mut change) = first.build()?;
-        let (_, more) = second.build()?;
-        change.expects.extend(more.expects);
-        change.puts.extend(more.puts);
-        change.events.extend(more.events);
-        self.committer(side).commit(change).await?;
-        Ok(())
     }
 }
 

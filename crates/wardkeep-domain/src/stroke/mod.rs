@@ -106,6 +106,9 @@ impl Attributes {
     }
 }
 
+/// The reason that stands beside a version which a newer file brought.
+pub const IMPORT_REASON: &str = "import";
+
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssessmentState {
@@ -114,11 +117,23 @@ pub enum AssessmentState {
     Voided { reason: String },
 }
 
+/// Where an imported assessment came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Source {
+    /// Id of the row in the file.
+    pub id: u64,
+    /// Somebody amended it here since: a file must not overwrite that.
+    pub amended_here: bool,
+}
+
 /// One version of an assessment as sealed under the patient's key.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Assessment {
     pub id: AssessmentId,
     pub patient: PatientId,
+    /// `None` when it was written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     pub attributes: Attributes,
     pub assessed_at: Moment,
     pub state: AssessmentState,
@@ -141,7 +156,15 @@ impl Assessment {
     /// # Errors
     /// When it is voided.
     pub fn amend(&self, attributes: Attributes, reason: String, by: AccountId, at: Moment) -> Result<Self, AssessmentVoided> {
-        self.next(AssessmentState::Amended { reason }, by, at).map(|next| Self { attributes, ..next })
+        let source = self.source.map(|source| Source { amended_here: true, ..source });
+        self.next(AssessmentState::Amended { reason }, by, at).map(|next| Self { attributes, source, ..next })
+    }
+    /// A newer file says otherwise.
+    ///
+    /// # Errors
+    /// When it is voided.
+    pub fn import_again(&self, attributes: Attributes, by: AccountId, at: Moment) -> Result<Self, AssessmentVoided> {
+        self.next(AssessmentState::Amended { reason: IMPORT_REASON.to_owned() }, by, at).map(|next| Self { attributes, ..next })
     }
     /// # Errors
     /// When it is voided already.

@@ -228,7 +228,7 @@ impl Shown {
             facts: assessment.map_or_else(Vec::new, |a| facts(&a.attributes)),
             when: assessment.map_or_else(String::new, |a| frame.when(a.assessed_at)),
             author: view.author.clone(),
-            written_by: view.author.clone(),
+            written_by: view.written_by.clone(),
             version: view.version,
             opened: assessment.is_some(),
             voided,

@@ -1,0 +1,95 @@
+//! Entries of a chart that people write, amend and void: what records and stroke assessments share.
+//!
+//! An id is always looked up within its patient, and a change always names the version it was
+//! made from.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_ledger::{Class, Receipt};
+use wardkeep_policy::{Action, Permit};
+use wardkeep_store::{DocId, Document, Kind};
+use wardkeep_vault::PatientKey;
+
+use crate::act::{Act, Side};
+use crate::patients::PatientView;
+use crate::{App, Ctx, Error, Result, kinds};
+
+/// Something written in a chart, in versions.
+pub(crate) trait Entry: Serialize + DeserializeOwned {
+    const KIND: Kind;
+    fn author(&self) -> AccountId;
+}
+
+/// The current version of an entry, for somebody who may write the next one.
+pub(crate) struct Changing {
+    pub permit: Permit,
+    pub key: PatientKey,
+    pub document: Document,
+}
+
+/// What is about to be shown of a chart: named in one event, with the banner.
+pub(crate) struct Disclosed {
+    pub key: PatientKey,
+    pub banner: PatientView,
+    pub documents: Vec<Document>,
+    pub receipt: Receipt,
+}
+
+impl App {
+    /// Names the banner and these documents in one event, then opens the banner.
+    pub(crate) async fn disclose_entries(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        key: PatientKey,
+        documents: Vec<Document>,
+        part: &str,
+    ) -> Result<Disclosed> {
+        let banner = self.patient_document(&key).await?;
+        let named: Vec<&Document> = std::iter::once(&banner).chain(&documents).collect();
+        let receipt = self.disclose(ctx, Class::RecordRead, permit, &key, &named, part).await?;
+        let banner = self.patient_view(ctx, &key, &banner, &receipt).await?;
+        Ok(Disclosed { key, banner, documents, receipt })
+    }
+
+    /// Every version of a document of this patient, oldest first; `NotFound` when it is another's.
+    pub(crate) async fn versions_of(&self, kind: Kind, id: DocId, key: &PatientKey) -> Result<Vec<Document>> {
+        let versions = self.records.history(kind, id).await?;
+        let foreign = versions.iter().any(|document| document.owner.0 != key.owner());
+        if versions.is_empty() || foreign { Err(Error::NotFound) } else { Ok(versions) }
+    }
+
+    /// Permission to change an entry, which may depend on who wrote it.
+    pub(crate) async fn changing<T: Entry>(&self, ctx: &Ctx, action: Action, patient: PatientId, id: DocId) -> Result<Changing> {
+        let found = self.records.get(T::KIND, id).await?.filter(|document| document.owner.0 == patient.bytes());
+        let mut author = None;
+        if let Some(document) = &found
+            && let Ok(key) = self.patient_key(patient, ctx.now()).await
+        {
+            let own = self.sift_patient_doc(kinds::RECORDS, &key, document, |entry: &T| entry.author() == ctx.account_id());
+            author = own.unwrap_or(false).then(|| ctx.account_id());
+        }
+        let permit = self.permit_chart(ctx, action, patient, author).await?;
+        let document = found.ok_or(Error::NotFound)?;
+        Ok(Changing { permit, key: self.patient_key(patient, ctx.now()).await?, document })
+    }
+
+    /// Opens the version that is to be followed by another one. That is a disclosure too.
+    pub(crate) async fn before_change<T: Entry>(&self, ctx: &Ctx, changing: &Changing, seen: &str) -> Result<T> {
+        let Changing { permit, key, document } = changing;
+        if seen.parse() != Ok(document.version.0) {
+            return Err(Error::Conflict { current: document.version.0 });
+        }
+        let receipt = self.disclose(ctx, Class::RecordRead, permit, key, &[document], "before a change").await?;
+        Ok(self.open_patient_doc::<T>(kinds::RECORDS, key, document, &receipt)?.body)
+    }
+
+    pub(crate) async fn put_next<T: Entry>(&self, ctx: &Ctx, class: Class, changing: &Changing, entry: &T, reason: String) -> Result<()> {
+        let Changing { permit, key, document } = changing;
+        let mut act = Act::by(self, Side::Records, ctx, class).permit(permit).subject(key).detail("reason", reason);
+        let terms = vec![self.patient_parts_term(T::KIND, PatientId::from_bytes(key.owner()))];
+        act.put_patient(key, T::KIND, document.id, document.version.next().0, entry, terms, Vec::new())?;
+        act.commit().await.map(|_| ())
+    }
+}

@@ -1,0 +1,5 @@
+//! The use cases as their callers see them, over real stores. Data is invented.
+
+mod hospital;
+mod import;
+mod stroke;
