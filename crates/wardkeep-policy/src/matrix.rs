@@ -125,7 +125,8 @@ impl Who {
     /// Everybody the table knows: the roles, each job, a job nobody has named, the command line.
     #[must_use]
     pub fn all() -> Vec<Who> {
-        let machines = [Who::Job("keeper"), Who::Job("integrity-check"), Who::Job("another job"), Who::Operator];
+        let machines =
+            [Who::Job("keeper"), Who::Job("integrity-check"), Who::Job("stroke-projection"), Who::Job("another job"), Who::Operator];
         Role::ALL.into_iter().map(Who::Role).chain(machines).collect()
     }
     fn label(self) -> String {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use futures::{StreamExt, TryStreamExt};
 use wardkeep_domain::name::Mrn;
 use wardkeep_domain::patient::{Allergies, Born, Contacts, Patient};
-use wardkeep_domain::stroke::import::{ERRORS_MAX, Row, RowError, parse};
+use wardkeep_domain::stroke::import::{ERRORS_MAX, REDACTED, Row, RowError, parse};
 use wardkeep_domain::stroke::{Assessment, AssessmentState, IMPORT_REASON, Source};
 use wardkeep_domain::{AssessmentId, PatientId};
 use wardkeep_ledger::{Class, Discloses, Outcome};
@@ -63,7 +63,7 @@ struct Plan {
 impl Plan {
     fn refuse(&mut self, line: u64, reason: &str) {
         self.report.refused += 1;
-        let (column, value) = ("id".to_owned(), "(redacted)".to_owned());
+        let (column, value) = ("id".to_owned(), REDACTED.to_owned());
         self.report.errors.push(RowError { line, column, value, reason: reason.to_owned() });
     }
     fn finish(mut self) -> Self {
@@ -304,4 +304,18 @@ fn stopped(error: Error, done: u64, of: u64) -> Error {
     Error::Refused(format!(
         "The import stopped after {done} of {of} rows: {error}. Those rows are in; import the same file again to go on."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_import_that_stops_says_how_far_it_came_and_how_to_go_on() {
+        let words = stopped(Error::Unavailable("the disk is full".to_owned()), 20_000, 30_000).to_string();
+        assert!(words.starts_with("The import stopped after 20000 of 30000 rows: ") && words.contains("the disk is full"), "{words}");
+        assert!(words.ends_with("Those rows are in; import the same file again to go on."), "{words}");
+        assert!(matches!(stopped(Error::Unavailable("the disk is full".to_owned()), 0, 30_000), Error::Unavailable(_)));
+        assert!(matches!(stopped(Error::Conflict { current: 2 }, 0, 9), Error::Refused(words) if words == CHANGED_MEANWHILE));
+    }
 }

@@ -69,7 +69,10 @@ impl App {
         let mut act = Act::by(self, Side::Records, ctx, Class::Imported).permit(&permit).detail("step", "file uploaded for a preview");
         let dropped = self.drop_stale(ctx, &mut act).await?;
         act.put_own(Purpose::Staff, kinds::IMPORT_FILE, token.id, 1, &staged, Vec::new(), Vec::new())?;
-        act.commit().await?;
+        if let Err(error) = act.commit().await {
+            self.records.blob_abandon(token.id).await?;
+            return Err(error);
+        }
         for id in dropped {
             self.records.blob_abandon(id).await?;
         }

@@ -1,5 +1,9 @@
 //! The use cases as their callers see them, over real stores. Data is invented.
 
+// `cfg(test)` tells clippy that helpers in here may unwrap as well.
+#[cfg(test)]
 mod hospital;
+#[cfg(test)]
 mod import;
+#[cfg(test)]
 mod stroke;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use wardkeep_app::integrity::Badge;
 use wardkeep_app::{Ctx, Error, kinds};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::stroke::generate::{Generator, csv};
@@ -197,6 +198,26 @@ async fn list_and_summary_follow_an_amendment_and_a_void_and_log_the_job_that_lo
     assert_eq!((counts(stroke).await, counts(Filter::default()).await), (with_stroke, 1));
     assert!(!walk(&house, &doctor, &Filter::default()).await.contains(&id));
     assert_eq!(house.events(Class::JobRun).await, 3);
+}
+
+#[tokio::test]
+async fn one_that_was_tampered_with_is_shown_as_failed_under_any_filter_and_never_counted() {
+    let house = House::new().await;
+    let doctor = house.staff(Role::Doctor, "doctor@test.example").await;
+    let patient = house.patient(&doctor, "7041000001").await;
+    let id = house.app.write_assessment(&doctor, patient, &form(1)).await.unwrap();
+    house.app.write_assessment(&doctor, patient, &form(2)).await.unwrap();
+    house.overwrite(kinds::ASSESSMENT, id.bytes(), patient).await;
+    let filter = Filter { age_min: Some(0.0), ..Filter::default() };
+    let rows = house.app.list_assessments(&doctor, &filter, None).await.unwrap().items;
+    let failed: Vec<AssessmentId> = rows.iter().filter(|row| row.view.badge == Badge::CheckFailed).map(|row| row.view.id).collect();
+    assert_eq!((rows.len(), failed), (2, vec![id]));
+    assert_eq!(house.app.stroke_summary(&doctor, &Filter::default()).await.unwrap().rows, 1);
+    let csv = house.app.export_stroke(&doctor, &|_, _| {}).await.unwrap();
+    assert_eq!(csv.iter().filter(|byte| **byte == b'\n').count(), 2, "the header and the sound one");
+    let administrator = house.staff(Role::Administrator, "admin@test.example").await;
+    assert_eq!(house.app.alarms(&administrator).await.unwrap().len(), 1);
+    assert!(matches!(house.app.amend_assessment(&doctor, patient, id, &change(3, 2)).await, Err(Error::Integrity)));
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Most errors that a report lists; beyond it only the count grows.
 pub const ERRORS_MAX: usize = 1000;
 
+/// Stands where a value might identify somebody.
+pub const REDACTED: &str = "(redacted)";
+
 /// A good row.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {
@@ -73,7 +76,7 @@ struct FileFault(RowError);
 
 impl FileFault {
     fn new(line: u64, column: &str, reason: impl Into<String>) -> Self {
-        Self(RowError { line, column: column.to_owned(), value: "(redacted)".to_owned(), reason: reason.into() })
+        Self(RowError { line, column: column.to_owned(), value: REDACTED.to_owned(), reason: reason.into() })
     }
 }
 
@@ -99,7 +102,7 @@ fn parse_file(bytes: &[u8]) -> Result<Parsed, FileFault> {
         let cut_off = lines.peek().is_none() && !raw.ends_with('\n');
         match row(raw, number, &order, cut_off) {
             Ok(row) => match seen.get(&row.source_id) {
-                Some(first) => parsed.refuse(vec![error(number, "id", "(redacted)", format!("This id stands on line {first} already."))]),
+                Some(first) => parsed.refuse(vec![error(number, "id", REDACTED, format!("This id stands on line {first} already."))]),
                 None => {
                     seen.insert(row.source_id, number);
                     parsed.rows.push(row);
@@ -176,7 +179,7 @@ fn error(line: u64, column: &str, value: &str, reason: impl Into<String>) -> Row
 
 /// `cut_off`: the line has no line break, so a number at its end may have lost digits.
 fn row(raw: &str, number: u64, order: &[usize; 12], cut_off: bool) -> Result<Row, Vec<RowError>> {
-    let whole = |reason: &str| vec![error(number, "(row)", "(redacted)", reason)];
+    let whole = |reason: &str| vec![error(number, "(row)", REDACTED, reason)];
     if raw.trim().is_empty() {
         return Err(whole("The line is empty: remove it."));
     }
@@ -283,6 +286,6 @@ fn shown(column: usize, value: &str) -> String {
     match value {
         "" => "(empty)".to_owned(),
         value if column != 0 && (number || word) => value.to_owned(),
-        _ => "(redacted)".to_owned(),
+        _ => REDACTED.to_owned(),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use wardkeep_app::stroke::import::ImportReport;
+use wardkeep_domain::stroke::import::REDACTED;
 
 use crate::cli::{Export, Generate, Import};
 use crate::house;
@@ -29,7 +30,8 @@ pub(crate) async fn import(data: &Path, what: Import, out: &Out) -> Result<(), F
     let report = report?;
     let value = value(&report);
     if report.refused > 0 && !keep_good {
-        let text = format!("{} rows of {} are refused and nothing was saved:\n{}", report.refused, file.display(), rows(&report));
+        let what = if report.refused == 1 { "1 row is".to_owned() } else { format!("{} rows are", report.refused) };
+        let text = format!("{what} refused in {}, and nothing was saved:\n{}", file.display(), rows(&report).trim_end());
         return Err(Failure { code: 3, message: text, details: value });
     }
     let mut text = format!("{} rows written, {} were here already, {} refused.", report.written, report.unchanged, report.refused);
@@ -60,7 +62,8 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 fn rows(report: &ImportReport) -> String {
     let mut text = String::new();
     for error in report.errors.iter().take(ROWS_SHOWN) {
-        text.push_str(&format!("  line {}, {}: {} (found “{}”)\n", error.line, error.column, error.reason, error.value));
+        let found = if error.value == REDACTED { String::new() } else { format!(" (found “{}”)", error.value) };
+        text.push_str(&format!("  line {}, {}: {}{found}\n", error.line, error.column, error.reason));
     }
     let more = report.refused.saturating_sub(ROWS_SHOWN as u64);
     if more > 0 {
