@@ -64,7 +64,7 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let banner = self.patient_document(&key).await?;
         let (records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
-        let documents = self.sealed_documents(patient).await?;
+        let documents = self.sealed_documents(patient, PARTS_MAX).await?;
         let assessments = self.sealed_assessments(patient).await?;
         let named: Vec<&Document> = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments).collect();
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &named, "summary").await?;
@@ -131,17 +131,20 @@ impl App {
     pub(crate) fn patient_parts_term(&self, kind: Kind, patient: PatientId) -> Term {
         self.exact_term(kinds::RECORDS, kind, "patient", &patient.bytes())
     }
-    async fn sealed_parts(&self, kind: Kind, patient: PatientId) -> Result<Vec<Document>> {
-        let query = Find { kind, all_of: vec![self.patient_parts_term(kind, patient)], before: None, since: None, limit: PARTS_MAX };
+    async fn sealed_parts(&self, kind: Kind, patient: PatientId, most: usize) -> Result<Vec<Document>> {
+        let query = Find { kind, all_of: vec![self.patient_parts_term(kind, patient)], before: None, since: None, limit: most };
         Ok(self.records.find(&query).await?)
     }
-    /// Sealed details of a patient's documents, newest first.
-    pub(crate) async fn sealed_documents(&self, patient: PatientId) -> Result<Vec<Document>> {
-        self.sealed_parts(kinds::DOCUMENT, patient).await
+    /// Sealed details of a patient's documents, up to `most`, newest first.
+    pub(crate) async fn sealed_documents(&self, patient: PatientId, most: usize) -> Result<Vec<Document>> {
+        let mut documents = self.sealed_parts(kinds::DOCUMENT, patient, most).await?;
+        // Voiding writes a new version but does not make a document newer. Ids are ordered in time.
+        documents.sort_by_key(|document| std::cmp::Reverse(document.id));
+        Ok(documents)
     }
     /// A patient's sealed stroke assessments, newest first.
     pub(crate) async fn sealed_assessments(&self, patient: PatientId) -> Result<Vec<Document>> {
-        self.sealed_parts(kinds::ASSESSMENT, patient).await
+        self.sealed_parts(kinds::ASSESSMENT, patient, PARTS_MAX).await
     }
     pub(crate) async fn document_views(
         &self,
@@ -151,7 +154,10 @@ impl App {
         receipt: &Receipt,
     ) -> Result<Vec<DocumentView>> {
         let sealed: Vec<Sealed<'_>> = documents.iter().map(|document| Sealed { key, document }).collect();
-        let shown = self.show::<wardkeep_domain::document::Document>(ctx, Side::Records, &sealed, receipt).await?;
+        self.named_documents(self.show(ctx, Side::Records, &sealed, receipt).await?).await
+    }
+    /// Opened documents with the names of who uploaded them.
+    pub(crate) async fn named_documents(&self, shown: Vec<Shown<wardkeep_domain::document::Document>>) -> Result<Vec<DocumentView>> {
         let ids: Vec<AccountId> = shown.iter().filter_map(|shown| shown.body.as_ref()).map(|document| document.uploaded_by).collect();
         let names = self.display_names(&ids).await?;
         let view = |shown: Shown<wardkeep_domain::document::Document>| DocumentView {

@@ -243,7 +243,7 @@ impl App {
             upload
                 .push(format!("Dear colleague,\n\nthank you for seeing this patient (referral {seed}).\n\nKind regards\n").as_bytes())
                 .await?;
-            upload.finish().await?;
+            upload.finish(doctor.now()).await?;
         }
         Ok(patient)
     }

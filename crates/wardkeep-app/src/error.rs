@@ -31,6 +31,9 @@ pub enum Error {
     /// The thing is in a state that does not allow this.
     #[error("{0}")]
     Refused(String),
+    /// The file has `total` bytes and none of the range that was asked for.
+    #[error("the file has {total} bytes, none of them in this range")]
+    OutOfRange { total: u64 },
     /// A sealed document does not match its key, place or log entry.
     #[error("the integrity check of this entry failed; it is kept and marked")]
     Integrity,

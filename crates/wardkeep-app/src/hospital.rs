@@ -164,8 +164,18 @@ impl App {
         };
         let app = Self::assemble(parts, vault, hospital, &seed, visit)?;
         app.check_rollback().await?;
+        app.sweep().await?;
         app.open_streams(visit).await?;
         Ok(app)
+    }
+
+    /// Drops what uploads left behind that a crash cut off.
+    async fn sweep(&self) -> Result<()> {
+        let swept = self.records.blob_sweep().await?;
+        if swept > 0 {
+            tracing::info!(swept, "dropped files whose upload had not ended");
+        }
+        Ok(())
     }
 
     fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], visit: &Visit) -> Result<App> {

@@ -258,7 +258,7 @@ impl App {
 }
 
 /// `9f2c 41d7 … e07b 5a13`.
-fn short(hex: &str) -> String {
+pub(crate) fn short(hex: &str) -> String {
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{} {} … {} {}", part(0, 4), part(4, 8), part(56, 60), part(60, 64))
 }

@@ -268,7 +268,8 @@ impl App {
         Ok(())
     }
 
-    async fn blob_digest(&self, side: Side, id: DocId) -> Result<[u8; 32]> {
+    /// SHA-256 over all sealed bytes of a blob, read segment by segment.
+    pub(crate) async fn blob_digest(&self, side: Side, id: DocId) -> Result<[u8; 32]> {
         let mut all = wardkeep_vault::vault::Digest::new();
         let mut segment = 0;
         while let Some(bytes) = self.store(side).blob_read(id, segment).await? {

@@ -129,6 +129,25 @@ pub struct Document {
     pub state: DocumentState,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DocumentRefusal {
+    #[error("this document is voided already")]
+    Voided,
+}
+
+impl Document {
+    /// The next version, marked as void; the file stays readable.
+    ///
+    /// # Errors
+    /// When the document is voided already.
+    pub fn void(&self, reason: String) -> Result<Self, DocumentRefusal> {
+        match self.state {
+            DocumentState::Filed => Ok(Self { state: DocumentState::Voided { reason }, ..self.clone() }),
+            DocumentState::Voided { .. } => Err(DocumentRefusal::Voided),
+        }
+    }
+}
+
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Document({})", self.id)

@@ -179,7 +179,7 @@ async fn receive(signed: &Signed, patient: &str, parts: &mut Multipart, descript
                 while let Some(chunk) = field.chunk().await? {
                     upload.push(&chunk).await?;
                 }
-                return Ok(upload.finish().await?);
+                return Ok(upload.finish(signed.web.clock.now()).await?);
             }
             _ if !trusted => return Err(Refused::Fault(Fault::FormToken)),
             _ => return Err(Refused::Fault(Fault::Malformed)),
@@ -236,7 +236,8 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (first, last) = text.split_once('-')?;
     let first = first.trim().parse().ok()?;
     let last = if last.trim().is_empty() { None } else { Some(last.trim().parse().ok()?) };
-    Some((first, last))
+    // A range that ends before it begins says nothing.
+    last.is_none_or(|last| last >= first).then_some((first, last))
 }
 
 pub async fn file(signed: Signed, Path((patient, document)): Path<(String, String)>) -> Response {
@@ -257,7 +258,9 @@ pub async fn file(signed: Signed, Path((patient, document)): Path<(String, Strin
     };
     match opened {
         Ok((download, partial)) => send(download, partial),
-        Err(Error::Refused(_)) if range.is_some() => StatusCode::RANGE_NOT_SATISFIABLE.into_response(),
+        Err(Error::OutOfRange { total }) => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{total}"))]).into_response()
+        }
         Err(error) => signed.fail(&error),
     }
 }
