@@ -87,7 +87,7 @@ impl StreamSealer {
                 self.derived.seal_chunk(self.chunk, &self.pending, &mut self.segment);
                 self.pending.clear();
                 self.chunk += 1;
-                if self.chunk % CHUNKS_PER_SEGMENT as u64 == 0 {
+                if self.chunk.is_multiple_of(CHUNKS_PER_SEGMENT as u64) {
                     full.push(self.take_segment());
                 }
             }

@@ -258,6 +258,16 @@ async fn changed_details_are_shown_as_such_and_serve_nothing() {
     assert_eq!(ward.findings().await, ["edited"]);
 }
 
+#[tokio::test]
+async fn a_version_that_no_key_sealed_serves_nothing() {
+    let ward = Ward::new().await;
+    let id = ward.upload(b"the real one").await;
+    ward.house.overwrite(wardkeep_app::kinds::DOCUMENT, id.bytes(), ward.patient).await;
+    let (got, error) = ward.download(id, None).await;
+    assert!(matches!(error, Some(Error::Integrity)) && got.is_empty(), "{error:?}");
+    assert_eq!(ward.badge(id).await, Badge::CheckFailed);
+}
+
 /// Blobs that are staged: (blobs, segments).
 fn staged(dir: &TempDir) -> (u32, u32) {
     let db = Connection::open(dir.path().join("records.db")).unwrap();
@@ -289,8 +299,7 @@ async fn an_upload_that_does_not_end_leaves_nothing() {
     assert_eq!(fields(&refused.push(&[0; 10_000]).await.unwrap_err()), ["file"]);
     assert_eq!(fields(&refused.finish(ward.doctor.now()).await.unwrap_err()), ["file"], "once refused, always refused");
     nothing_staged(&dir).await;
-    let (_, views) = ward.app().list_documents(&ward.doctor, ward.patient).await.unwrap();
-    assert!(views.is_empty());
+    assert_eq!(ward.house.stored(wardkeep_app::kinds::DOCUMENT).await, 0);
     assert_eq!(ward.house.events(Class::DocumentUploaded).await, 0);
     assert_eq!(ward.findings().await, Vec::<&str>::new());
 }

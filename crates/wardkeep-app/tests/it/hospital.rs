@@ -17,27 +17,27 @@ use wardkeep_domain::account::Role;
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::PatientForm;
-use wardkeep_ledger::{Class, Leaf, StreamId};
-use wardkeep_store::{Kind, MemoryStore, Seq, SqliteOptions, SqliteStore, Store};
+use wardkeep_ledger::{Class, Discloses, Leaf, StreamId};
+use wardkeep_store::{Changeset, DocId, Kind, MemoryStore, Owner, Put, Seq, SqliteOptions, SqliteStore, Store, Version, Writer};
 use wardkeep_vault::KeyFile;
 
 /// 25 November 2026.
 const START_MS: i64 = 1_795_600_000_000;
 
-pub struct House {
-    pub app: App,
-    pub records: Arc<dyn Store>,
+pub(crate) struct House {
+    pub(crate) app: App,
+    pub(crate) records: Arc<dyn Store>,
     entropy: Entropy,
     now_ms: AtomicI64,
     _key: TempDir,
 }
 
 impl House {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::over(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new())).await
     }
     /// `pages_max`: where the records store finds its disk full.
-    pub async fn on_disk(dir: &Path, pages_max: Option<u32>) -> Self {
+    pub(crate) async fn on_disk(dir: &Path, pages_max: Option<u32>) -> Self {
         let open = |name: &str, pages_max| {
             Arc::new(SqliteStore::open(&dir.join(name), SqliteOptions { pages_max, ..SqliteOptions::default() }).unwrap())
         };
@@ -53,18 +53,18 @@ impl House {
         let app = App::create(parts, hospital, &visit(&entropy, &now_ms)).await.unwrap();
         Self { app, records, entropy, now_ms, _key: key }
     }
-    pub fn visit(&self) -> Visit {
+    pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy, &self.now_ms)
     }
-    pub fn wait_ms(&self, ms: i64) {
+    pub(crate) fn wait_ms(&self, ms: i64) {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
     }
-    pub fn operator(&self) -> Ctx {
+    pub(crate) fn operator(&self) -> Ctx {
         self.app.operator(self.visit())
     }
 
     /// Invites somebody and signs them in as they would do it themselves; gives the session's token.
-    pub async fn sign_in(&self, role: Role, email: &str) -> String {
+    pub(crate) async fn sign_in(&self, role: Role, email: &str) -> String {
         let visit = self.visit();
         let password = "velvet orchard counts rain";
         let (_, link) = self.app.invite(&self.operator(), email, "Test Person", role.code()).await.unwrap();
@@ -77,21 +77,16 @@ impl House {
         self.app.enrol(&visit, &pending.token, &code(&key, visit.now)).await.unwrap().token
     }
     /// A new request of a signed-in person.
-    pub async fn request(&self, token: &str) -> Ctx {
+    pub(crate) async fn request(&self, token: &str) -> Ctx {
         self.app.authenticate(self.visit(), token).await.unwrap()
     }
-    /// The same person's next request, without another look at the session.
-    pub fn later(&self, ctx: &Ctx) -> Ctx {
-        let _ = ctx;
-        todo!()
-    }
     /// Somebody new, signed in.
-    pub async fn staff(&self, role: Role, email: &str) -> Ctx {
+    pub(crate) async fn staff(&self, role: Role, email: &str) -> Ctx {
         let token = self.sign_in(role, email).await;
         self.request(&token).await
     }
     /// A patient in the care of the doctor or nurse who registers it.
-    pub async fn patient(&self, ctx: &Ctx, mrn: &str) -> PatientId {
+    pub(crate) async fn patient(&self, ctx: &Ctx, mrn: &str) -> PatientId {
         match self.app.create_patient(ctx, &patient_form(mrn), true).await.unwrap() {
             Created::Done(patient) => patient,
             Created::Duplicates(_) => panic!("asked not to look for duplicates"),
@@ -99,13 +94,28 @@ impl House {
     }
 
     /// How many events of a class the records log holds.
-    pub async fn events(&self, class: Class) -> usize {
+    pub(crate) async fn events(&self, class: Class) -> usize {
         let stream = StreamId::parse("records.main").unwrap();
         let entries = self.records.entries(&stream, 0, usize::MAX >> 1).await.unwrap();
         entries.iter().filter(|entry| Leaf::decode(&entry.leaf).unwrap().class == class).count()
     }
+    /// What somebody with the store but without keys can do: a second version of a patient's document.
+    pub(crate) async fn overwrite(&self, kind: Kind, id: [u8; 16], patient: PatientId) {
+        let writer = Writer { stream: StreamId::parse("records.rogue").unwrap(), boot: [1; 16] };
+        let (id, owner, version) = (DocId(id), Owner(patient.bytes()), Version(2));
+        let put = Put { kind, id, owner, version, sealed: vec![7; 300], terms: Vec::new(), unique: Vec::new() };
+        let change = Changeset {
+            expects: Vec::new(),
+            puts: vec![put],
+            erases: Vec::new(),
+            blobs: Vec::new(),
+            events: Vec::new(),
+            discloses: Discloses::Nothing,
+        };
+        self.records.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
+    }
     /// How many versions of a kind the records store holds.
-    pub async fn stored(&self, kind: Kind) -> usize {
+    pub(crate) async fn stored(&self, kind: Kind) -> usize {
         self.records.changed_since(Some(kind), Seq(0), usize::MAX >> 1).await.unwrap().len()
     }
 }
@@ -120,7 +130,7 @@ fn visit(entropy: &Entropy, now_ms: &AtomicI64) -> Visit {
     }
 }
 
-pub fn patient_form(mrn: &str) -> PatientForm {
+pub(crate) fn patient_form(mrn: &str) -> PatientForm {
     let text = |text: &str| text.to_owned();
     PatientForm {
         mrn: text(mrn),
