@@ -45,10 +45,16 @@ impl From<Wrong> for FieldError {
             Wrong::Empty => "This file is empty. Choose another one.".to_owned(),
             Wrong::TooLong => "This file is larger than 100 MiB. Choose a smaller one.".to_owned(),
             Wrong::NotAsNamed(wanted) => {
-                format!("This is not a {} file, although its name says so. Choose a PDF, JPEG, PNG, TIFF, DICOM or text file.", short(wanted))
+                format!(
+                    "This is not a {} file, although its name says so. Choose a PDF, JPEG, PNG, TIFF, DICOM or text file.",
+                    short(wanted)
+                )
             }
             Wrong::Mixed(wanted) => {
-                format!("Something else, such as a web page or an archive, is inside this {} file. Save it anew and try again.", short(wanted))
+                format!(
+                    "Something else, such as a web page or an archive, is inside this {} file. Save it anew and try again.",
+                    short(wanted)
+                )
             }
             Wrong::Cut => "This file is incomplete or damaged. Open it to check, then upload it again.".to_owned(),
             Wrong::TooManyPixels => "This image has more than 200 megapixels. Save it smaller.".to_owned(),

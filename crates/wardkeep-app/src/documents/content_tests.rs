@@ -68,7 +68,8 @@ fn tiff(little: bool, width: u32, height: u16) -> Vec<u8> {
 }
 
 fn pdf() -> Vec<u8> {
-    [&b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"[..], &[b' '; 9000], b"trailer\nstartxref\n0\n%%EOF\n"].concat()
+    [&b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"[..], &[b' '; 9000], b"trailer\nstartxref\n0\n%%EOF\n"]
+        .concat()
 }
 
 fn dicom() -> Vec<u8> {
@@ -115,7 +116,9 @@ fn every_type_is_taken_under_its_own_name_alone() {
             match (content == name, name) {
                 (true, _) => assert_eq!(said, Ok(()), "{content:?}"),
                 // Binary files are no UTF-8, or begin like themselves.
-                (false, FileType::Text) => assert!(matches!(said, Err(Wrong::NotText | Wrong::NotAsNamed(_))), "{content:?} as text: {said:?}"),
+                (false, FileType::Text) => {
+                    assert!(matches!(said, Err(Wrong::NotText | Wrong::NotAsNamed(_))), "{content:?} as text: {said:?}")
+                }
                 (false, _) => assert_eq!(said, Err(Wrong::NotAsNamed(name)), "{content:?} as {name:?}"),
             }
         }
@@ -155,7 +158,10 @@ fn what_is_no_medical_file_is_refused_under_any_name() {
         ("ZIP", b"PK\x03\x04\x14\0\0\0\x08\0aaaaaaaaaaaaaaaaaaaa"),
         ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\x03abcdefgh"),
         ("Windows program", b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0"),
-        ("Linux program", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        (
+            "Linux program",
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ),
     ];
     for (what, bytes) in foreign {
         for name in FileType::ALL {
@@ -233,8 +239,16 @@ fn an_image_that_unpacks_to_too_much_is_refused() {
 
 #[test]
 fn text_is_utf_8_without_control_characters() {
-    let bad: [&[u8]; 8] =
-        [b"a\0b", b"bell \x07", b"escape \x1b[31m", b"delete \x7f", "next line \u{85}".as_bytes(), b"latin \xe9t\xe9", b"cut \xe2\x82", b"\xff\xfea\0"];
+    let bad: [&[u8]; 8] = [
+        b"a\0b",
+        b"bell \x07",
+        b"escape \x1b[31m",
+        b"delete \x7f",
+        "next line \u{85}".as_bytes(),
+        b"latin \xe9t\xe9",
+        b"cut \xe2\x82",
+        b"\xff\xfea\0",
+    ];
     for bytes in bad {
         assert_eq!(verdict(FileType::Text, bytes), Err(Wrong::NotText), "{bytes:?}");
         let late = [&vec![b'a'; 3 * BLOCK - 1][..], bytes].concat();

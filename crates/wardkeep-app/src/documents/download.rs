@@ -56,9 +56,10 @@ impl App {
         let document = self.checked_document(ctx, &key, &sealed, &receipt).await?;
         let (start, end) = clip(range, document.bytes)?;
         let header = self.records.blob_read(sealed.id, 0).await?;
-        let opener = header.as_deref().ok_or(Error::Integrity).and_then(|header| {
-            Ok(StreamOpener::new(&key, &blob_context(sealed.id), header, &receipt)?)
-        });
+        let opener = header
+            .as_deref()
+            .ok_or(Error::Integrity)
+            .and_then(|header| Ok(StreamOpener::new(&key, &blob_context(sealed.id), header, &receipt)?));
         let opener = match opener {
             Ok(opener) => Arc::new(opener),
             Err(error) => return Err(self.blob_failed(ctx, sealed.id, error).await),

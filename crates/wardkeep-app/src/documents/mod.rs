@@ -107,7 +107,13 @@ impl App {
     }
 
     /// Opens details that must pass their check.
-    async fn checked_document(&self, ctx: &Ctx, key: &PatientKey, sealed: &wardkeep_store::Document, receipt: &Receipt) -> Result<Document> {
+    async fn checked_document(
+        &self,
+        ctx: &Ctx,
+        key: &PatientKey,
+        sealed: &wardkeep_store::Document,
+        receipt: &Receipt,
+    ) -> Result<Document> {
         let shown = self.show::<Document>(ctx, Side::Records, &[Sealed { key, document: sealed }], receipt).await?;
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed);
         shown.and_then(|shown| shown.body).ok_or(Error::Integrity)
@@ -139,7 +145,12 @@ impl App {
     }
 
     /// Permission to read a document's bytes, and everything that opens them.
-    async fn permit_document(&self, ctx: &Ctx, patient: PatientId, document: DocumentId) -> Result<(Permit, PatientKey, wardkeep_store::Document)> {
+    async fn permit_document(
+        &self,
+        ctx: &Ctx,
+        patient: PatientId,
+        document: DocumentId,
+    ) -> Result<(Permit, PatientKey, wardkeep_store::Document)> {
         let permit = self.permit_chart(ctx, Action::ReadDocument, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         Ok((permit, key, self.sealed_document(patient, document).await?))

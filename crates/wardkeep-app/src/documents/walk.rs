@@ -36,7 +36,11 @@ enum At {
 /// How it goes on.
 enum Next {
     /// Skip so many bytes, then read so many.
-    Read { skip: u64, need: usize, at: At },
+    Read {
+        skip: u64,
+        need: usize,
+        at: At,
+    },
     /// Go to the next `FF`, then read one byte.
     Coded,
     End,
