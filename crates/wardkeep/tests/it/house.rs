@@ -171,14 +171,12 @@ fn every_crate_takes_the_lints_of_the_house_and_forbids_unsafe() {
 
 #[test]
 fn no_lint_is_switched_off_without_a_reason() {
+    // In pieces, so that this file passes itself.
+    let attribute = ["[exp", "ect("].concat();
     let mut found = Vec::new();
     for file in files("crates", &[".rs"]).into_iter().chain(files("bench", &[".rs"])) {
-        let words: Vec<&str> = file.text.split("#[expect(").skip(1).chain(file.text.split("#![expect(").skip(1)).collect();
-        let bare = words.iter().filter(|rest| !rest.split(")]").next().unwrap().contains("reason = ")).count();
-        // This file's own words are in pieces of a split, not in an attribute.
-        if bare > 0 && !file.path.ends_with("it/house.rs") {
-            found.push(format!("{}: {bare}", file.path));
-        }
+        let bare = file.text.split(&attribute).skip(1).filter(|rest| !rest.split(")]").next().unwrap().contains("reason = "));
+        found.extend(bare.map(|_| file.path.clone()));
     }
-    none("an #[expect] says why", &found);
+    none("an expected lint says why", &found);
 }

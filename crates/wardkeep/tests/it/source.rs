@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// A file by its path from the repository's root.
-pub struct File {
+pub(crate) struct File {
     pub path: String,
     pub text: String,
 }
@@ -11,12 +11,12 @@ pub struct File {
 /// Folders that hold what others wrote or what a build made.
 const NOT_OURS: [&str; 7] = ["target", "node_modules", ".git", "artifacts", "licenses", "demo-data", "wardkeep-data"];
 
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// All files below a folder of the repository whose name ends with one of `endings`.
-pub fn files(folder: &str, endings: &[&str]) -> Vec<File> {
+pub(crate) fn files(folder: &str, endings: &[&str]) -> Vec<File> {
     let mut found = Vec::new();
     walk(&root().join(folder), endings, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -43,7 +43,7 @@ fn walk(folder: &Path, endings: &[&str], found: &mut Vec<File>) {
 }
 
 /// Rust files of a crate that ship, without comments and without their tests.
-pub fn shipped(package: &str) -> Vec<File> {
+pub(crate) fn shipped(package: &str) -> Vec<File> {
     let mut sources = files(&format!("crates/{package}/src"), &[".rs"]);
     sources.retain(|file| !file.path.ends_with("/tests.rs"));
     for file in &mut sources {
@@ -59,7 +59,7 @@ fn code(text: &str) -> String {
 }
 
 /// Names of our crates.
-pub fn packages() -> Vec<String> {
+pub(crate) fn packages() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("crates")).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -67,7 +67,7 @@ pub fn packages() -> Vec<String> {
 }
 
 /// Keys of one section of a manifest.
-pub fn section(manifest: &str, name: &str) -> Vec<String> {
+pub(crate) fn section(manifest: &str, name: &str) -> Vec<String> {
     let head = format!("[{name}]");
     let lines = manifest.lines().skip_while(|line| line.trim() != head).skip(1).take_while(|line| !line.starts_with('['));
     lines
@@ -78,6 +78,6 @@ pub fn section(manifest: &str, name: &str) -> Vec<String> {
 }
 
 /// Fails with all findings at once.
-pub fn none(what: &str, found: &[String]) {
+pub(crate) fn none(what: &str, found: &[String]) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
 }
