@@ -9,7 +9,7 @@ pub(crate) struct File {
 }
 
 /// Folders that hold what others wrote or what a build made.
-const NOT_OURS: [&str; 7] = ["target", "node_modules", ".git", "artifacts", "licenses", "demo-data", "wardkeep-data"];
+const NOT_OURS: [&str; 8] = ["bench-data", "target", "node_modules", ".git", "artifacts", "licenses", "demo-data", "wardkeep-data"];
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
