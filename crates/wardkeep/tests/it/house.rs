@@ -36,7 +36,6 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tokio", &["wardkeep-store", "wardkeep-app", "wardkeep-web", "wardkeep"]),
     ("clap", &["wardkeep"]),
     ("getrandom", &["wardkeep"]),
-    ("rand_chacha", &["wardkeep"]),
     ("reqwest", &[]),
     ("ureq", &[]),
     ("rand", &[]),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use wardkeep_web::page::NOTICES;
 
-use crate::source::{File, files, none, root};
+use crate::source::{File, files, none, packages, root, shipped};
 
 /// Longest file and function in lines.
 const FILE_LINES_MAX: usize = 500;
@@ -152,8 +152,11 @@ fn nothing_speaks_of_a_workplace() {
 
 #[test]
 fn every_address_is_one_we_mean() {
+    // Tests ask for hosts that almost are ours; of Rust, what ships counts.
+    let mut ours: Vec<File> = files("", TEXT).into_iter().filter(|file| !file.path.ends_with(".rs")).collect();
+    ours.extend(packages().iter().flat_map(|package| shipped(package)));
     let mut found = Vec::new();
-    for file in files("", TEXT) {
+    for file in ours {
         for (at, scheme) in file.text.match_indices("http://").chain(file.text.match_indices("https://")) {
             let rest = &file.text[at + scheme.len()..];
             let host: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
