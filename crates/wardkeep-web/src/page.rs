@@ -61,7 +61,6 @@ pub struct Notice {
 
 /// Every notice there is. The cookie carries the code.
 pub const NOTICES: &[Notice] = &[
-    Notice { code: "saved", words: "Saved." },
     Notice { code: "signed-out", words: "You are signed out." },
     Notice { code: "registered", words: "If this address was new, the account is open now. Sign in to set up your second factor." },
     Notice { code: "account-ready", words: "The account is ready. Sign in to set up your second factor." },

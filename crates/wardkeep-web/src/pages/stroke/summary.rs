@@ -15,8 +15,8 @@ struct Figure {
     title: &'static str,
     axis: &'static str,
     finding: String,
-    wide: String,
-    narrow: String,
+    wide: chart::Svg,
+    narrow: chart::Svg,
     bars: Vec<Bar>,
 }
 
