@@ -8,6 +8,8 @@ use crate::proof::check_consistency;
 use crate::tree::{Hash, Head, sha256};
 
 const ED25519_KIND: u8 = 1;
+/// Room for sixteen signatures of any kind that is in use.
+const NOTE_BYTES_MAX: usize = 128 * 1024;
 
 /// An Ed25519 signing key with its note name (the log's origin line).
 pub struct Signer {
@@ -32,7 +34,7 @@ impl Signer {
     /// # Errors
     /// When the name has blanks or '+', or the key is refused.
     pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, CheckpointError> {
-        if name.is_empty() || name.contains('+') || name.chars().any(char::is_whitespace) {
+        if !valid_name(name) {
             return Err(CheckpointError::Name);
         }
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| CheckpointError::Key)?;
@@ -64,7 +66,7 @@ impl VerifyingKey {
         let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
         let Some((&ED25519_KIND, key)) = bytes.split_first() else { return Err(CheckpointError::Key) };
         let parsed = Self { name: name.to_owned(), key: key.try_into().map_err(|_| CheckpointError::Key)? };
-        if u32::from_str_radix(id, 16).ok() != Some(u32::from_be_bytes(parsed.id())) {
+        if !valid_name(name) || id != format!("{:08x}", u32::from_be_bytes(parsed.id())) {
             return Err(CheckpointError::Key);
         }
         Ok(parsed)
@@ -73,6 +75,15 @@ impl VerifyingKey {
     pub fn to_text(&self) -> String {
         let key = [&[ED25519_KIND][..], &self.key].concat();
         format!("{}+{:08x}+{}", self.name, u32::from_be_bytes(self.id()), STANDARD.encode(key))
+    }
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// The origin line that this key signs for a stream.
+    #[must_use]
+    pub fn origin(&self, stream: &str) -> String {
+        format!("{}/{stream}", self.name)
     }
     /// First four bytes of SHA-256(name ‖ LF ‖ kind ‖ key).
     fn id(&self) -> [u8; 4] {
@@ -93,33 +104,64 @@ impl Checkpoint {
     /// # Errors
     /// When the note is malformed or carries no valid signature of `key`.
     pub fn verify(note: &str, key: &VerifyingKey) -> Result<Self, CheckpointError> {
-        let (text, signatures) = note.split_once("\n\n").ok_or(CheckpointError::Malformed("no signatures"))?;
-        let text = format!("{text}\n");
-        let signed = signatures.lines().any(|line| {
-            let signature = line
-                .strip_prefix("\u{2014} ")
-                .and_then(|rest| rest.strip_prefix(key.name.as_str()))
-                .and_then(|rest| rest.strip_prefix(' '));
-            let blob = signature.and_then(|encoded| STANDARD.decode(encoded).ok());
-            blob.as_deref()
-                .and_then(|blob| blob.strip_prefix(&key.id()))
-                .is_some_and(|signature| UnparsedPublicKey::new(&ED25519, key.key).verify(text.as_bytes(), signature).is_ok())
-        });
-        if !signed {
-            return Err(CheckpointError::Signature);
-        }
-        let mut lines = text.lines();
+        let text = signed_text(note, key)?;
+        let mut lines = text.split_terminator('\n');
         let origin = lines.next().filter(|line| !line.is_empty()).ok_or(CheckpointError::Malformed("no origin"))?.to_owned();
-        let size_text = lines.next().ok_or(CheckpointError::Malformed("no size"))?;
-        let size: u64 = size_text.parse().map_err(|_| CheckpointError::Malformed("size is no number"))?;
-        if size.to_string() != size_text {
-            return Err(CheckpointError::Malformed("size is not in plain form"));
-        }
+        let size = lines.next().and_then(plain_number).ok_or(CheckpointError::Malformed("no size in plain form"))?;
         let root = lines.next().and_then(|line| STANDARD.decode(line).ok()).and_then(|bytes| Hash::try_from(bytes).ok());
         let root = root.ok_or(CheckpointError::Malformed("no root hash"))?;
-        let time_ms = lines.find_map(|line| line.strip_prefix("time ")).and_then(|ms| ms.parse().ok());
+        let mut time_ms = None;
+        for line in lines {
+            if line.is_empty() {
+                return Err(CheckpointError::Malformed("an empty extension line"));
+            }
+            if let Some(ms) = line.strip_prefix("time ") {
+                let ms: i64 = ms.parse().ok().filter(|n: &i64| n.to_string() == ms).ok_or(CheckpointError::Malformed("no time in plain form"))?;
+                if time_ms.replace(ms).is_some() {
+                    return Err(CheckpointError::Malformed("two times"));
+                }
+            }
+        }
         Ok(Self { origin, head: Head { size, root }, time_ms })
     }
+}
+
+/// The text of a signed note (ending in a newline) when `key` signed it. Every signature line must
+/// have the form of one; those of other keys are ignored, one of `key` that does not hold is fatal.
+fn signed_text<'a>(note: &'a str, key: &VerifyingKey) -> Result<&'a str, CheckpointError> {
+    if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
+        return Err(CheckpointError::Malformed("too long, or control characters"));
+    }
+    let border = note.rfind("\n\n").ok_or(CheckpointError::Malformed("no signatures"))?;
+    let (text, signatures) = note.split_at(border + 1);
+    let signatures = signatures.strip_prefix('\n').and_then(|lines| lines.strip_suffix('\n'));
+    let mut signed = false;
+    for line in signatures.ok_or(CheckpointError::Malformed("no signatures"))?.split('\n') {
+        let (name, encoded) = line
+            .strip_prefix("\u{2014} ")
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or(CheckpointError::Malformed("a signature line of another form"))?;
+        let blob = STANDARD.decode(encoded).map_err(|_| CheckpointError::Malformed("a signature that is not Base64"))?;
+        let (id, signature) =
+            blob.split_first_chunk::<4>().filter(|(_, rest)| !rest.is_empty()).ok_or(CheckpointError::Malformed("a short signature"))?;
+        if !valid_name(name) {
+            return Err(CheckpointError::Malformed("a signature by a key without a name"));
+        }
+        if name == key.name && *id == key.id() {
+            let verified = UnparsedPublicKey::new(&ED25519, key.key).verify(text.as_bytes(), signature);
+            signed = verified.map(|()| true).map_err(|_| CheckpointError::Signature)?;
+        }
+    }
+    if signed { Ok(text) } else { Err(CheckpointError::Signature) }
+}
+
+/// A decimal number without sign or leading zeros.
+pub(crate) fn plain_number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
+}
+
+fn valid_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('+') && !name.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 /// Remembers what was signed last and refuses to sign backwards or sideways.

@@ -146,7 +146,7 @@ pub fn check_consistency(old: &Head, new: &Head, proof: &[Hash]) -> bool {
         return proof.is_empty() && old.root == new.root;
     }
     if old.size == 0 {
-        return proof.is_empty();
+        return proof.is_empty() && old.root == root_of(&[]);
     }
     let mut path = proof.iter();
     let first = if old.size.is_power_of_two() { Some(&old.root) } else { path.next() };

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::checkpoint::{Checkpoint, VerifyingKey};
+use crate::checkpoint::{Checkpoint, VerifyingKey, plain_number};
 use crate::leaf::Leaf;
 use crate::proof::check_inclusion;
 use crate::tree::{Hash, TILE_WIDTH, TileId, leaf_hash};
@@ -75,7 +75,7 @@ pub fn proof_file(leaf: &[u8], index: u64, path: &[Hash], note: &str) -> String 
 /// What is wrong, in words.
 pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, Checkpoint), &'static str> {
     let (head, note) = text.split_once("\n\n").ok_or("there is no checkpoint in the file")?;
-    let mut lines = head.lines();
+    let mut lines = head.split('\n');
     if lines.next() != Some("c2sp.org/tlog-proof@v1") {
         return Err("this is no proof file");
     }
@@ -85,12 +85,16 @@ pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, C
         .and_then(|leaf| STANDARD.decode(leaf).ok())
         .ok_or("the entry is missing")?;
     let index: u64 =
-        lines.next().and_then(|line| line.strip_prefix("index ")).and_then(|n| n.parse().ok()).ok_or("the index is missing")?;
+        lines.next().and_then(|line| line.strip_prefix("index ")).and_then(plain_number).ok_or("the index is missing")?;
     let path: Option<Vec<Hash>> = lines.map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok())).collect();
     let path = path.ok_or("a hash is malformed")?;
     let checkpoint = Checkpoint::verify(note, key).map_err(|_| "the checkpoint is not signed by this log")?;
     if !check_inclusion(&leaf_hash(&leaf), index, &checkpoint.head, &path) {
         return Err("the entry does not stand in the signed log");
     }
-    Ok((index, Leaf::decode(&leaf).map_err(|_| "the entry is malformed")?, checkpoint))
+    let leaf = Leaf::decode(&leaf).map_err(|_| "the entry is malformed")?;
+    if checkpoint.origin != key.origin(leaf.stream.as_str()) {
+        return Err("the checkpoint belongs to another log");
+    }
+    Ok((index, leaf, checkpoint))
 }

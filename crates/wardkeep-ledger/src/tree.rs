@@ -106,6 +106,15 @@ impl Edge {
         self.size
     }
 
+    /// The partial tiles of every level, as published for this size.
+    pub fn partial_tiles(&self) -> impl Iterator<Item = (TileId, &[Hash])> {
+        let mut count = self.size;
+        (0u8..).zip(&self.partial).filter_map(move |(level, hashes)| {
+            count /= TILE_WIDTH as u64;
+            (!hashes.is_empty()).then_some((TileId { level, index: count }, hashes.as_slice()))
+        })
+    }
+
     #[must_use]
     pub fn head(&self) -> Head {
         // From the right: the root of a level's partial tile stands right of everything above it.

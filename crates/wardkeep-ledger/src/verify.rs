@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{Checkpoint, VerifyingKey};
+use crate::checkpoint::{Checkpoint, CheckpointError, VerifyingKey};
 use crate::leaf::{Class, Leaf, StreamId};
 use crate::publish::{bundle_path, decode_bundle, tile_path};
-use crate::tree::{Edge, Hash, Head, TILE_WIDTH, leaf_hash};
+use crate::tree::{Edge, Hash, Head, TILE_WIDTH, TileId, leaf_hash};
 
 /// Where published bytes come from.
 pub trait LogSource {
@@ -103,7 +103,7 @@ impl Finding {
             Finding::SequenceGap => "entries of one run of the program do not follow each other",
             Finding::NotOpened => "the first entry does not open the stream",
             Finding::RootMismatch => "the entries do not give the signed root: something was changed, removed or added",
-            Finding::TileMismatch => "a published tile differs from what the entries give",
+            Finding::TileMismatch => "a published tile is missing or differs from what the entries give",
             Finding::Rollback => "an earlier checkpoint knows more, or other, entries: rollback or fork",
         }
     }
@@ -139,6 +139,9 @@ pub fn verify(
     names.into_iter().map(|name| verify_stream(source, &name, key, earlier.get(&name), progress)).collect()
 }
 
+/// How often a stream that grows under the verifier's eyes is read again.
+const AGAIN_MAX: usize = 5;
+
 fn verify_stream(
     source: &impl LogSource,
     name: &str,
@@ -146,20 +149,46 @@ fn verify_stream(
     earlier: Option<&Checkpoint>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<StreamReport> {
+    let mut note = source.read(name, "checkpoint")?;
+    for _ in 0..AGAIN_MAX {
+        let report = verify_at(source, name, note.as_deref(), key, earlier, progress)?;
+        if report.findings.is_empty() {
+            return Ok(report);
+        }
+        // A running server drops the narrower form of a tile when it publishes a wider one.
+        let now = source.read(name, "checkpoint")?;
+        if now == note {
+            return Ok(report);
+        }
+        note = now;
+    }
+    verify_at(source, name, note.as_deref(), key, earlier, progress)
+}
+
+fn verify_at(
+    source: &impl LogSource,
+    name: &str,
+    note: Option<&[u8]>,
+    key: &VerifyingKey,
+    earlier: Option<&Checkpoint>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> std::io::Result<StreamReport> {
     let mut report = StreamReport { stream: name.to_owned(), head: None, sealed_ms: None, classes: BTreeMap::new(), findings: Vec::new() };
-    let note = source.read(name, "checkpoint")?.and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some(note) = note else {
-        report.findings.push((Finding::NoCheckpoint, 0));
-        return Ok(report);
-    };
-    let checkpoint = match Checkpoint::verify(&note, key) {
+    let note = note.ok_or(Finding::NoCheckpoint).and_then(|note| std::str::from_utf8(note).map_err(|_| Finding::NoCheckpoint));
+    let checkpoint = note.and_then(|note| {
+        Checkpoint::verify(note, key).map_err(|error| match error {
+            CheckpointError::Malformed(_) => Finding::NoCheckpoint,
+            _ => Finding::BadSignature,
+        })
+    });
+    let checkpoint = match checkpoint {
         Ok(checkpoint) => checkpoint,
-        Err(_) => {
-            report.findings.push((Finding::BadSignature, 0));
+        Err(finding) => {
+            report.findings.push((finding, 0));
             return Ok(report);
         }
     };
-    if checkpoint.origin.rsplit('/').next() != Some(name) {
+    if checkpoint.origin != key.origin(name) {
         report.findings.push((Finding::WrongOrigin, 0));
     }
     report.head = Some(checkpoint.head);
@@ -197,10 +226,11 @@ fn walk(
             hashes.push(leaf_hash(bytes));
         }
         let before = edge.clone();
-        for (id, hashes) in edge.append(&hashes) {
-            check_tile(source, name, &tile_path(id, hashes.len()), &hashes, at, report)?;
+        // A tile that is not full yet changes later in the walk: only its last form is published.
+        for (id, hashes) in edge.append(&hashes).iter().filter(|(_, hashes)| hashes.len() == TILE_WIDTH) {
+            check_tile(source, name, *id, hashes, at, report)?;
         }
-        if let Some(earlier) = earlier.filter(|e| e.head.size >= at && e.head.size <= at + width as u64) {
+        if let Some(earlier) = earlier.filter(|e| e.head.size > at && e.head.size <= at + width as u64) {
             let mut then = before;
             then.append(hashes.get(..usize::try_from(earlier.head.size - at).unwrap_or(0)).unwrap_or(&[]));
             if then.head() != earlier.head {
@@ -210,19 +240,17 @@ fn walk(
         at += width as u64;
         progress(at, size);
     }
+    for (id, hashes) in edge.partial_tiles() {
+        check_tile(source, name, id, hashes, size, report)?;
+    }
     if edge.head().root != checkpoint.head.root {
         report.findings.push((Finding::RootMismatch, size));
     }
     Ok(())
 }
 
-/// A tile that changes later in the walk is only published in its last form; a missing one is fine then.
-fn check_tile(source: &impl LogSource, name: &str, path: &str, hashes: &[Hash], at: u64, report: &mut StreamReport) -> std::io::Result<()> {
-    if let Some(bytes) = source.read(name, path)? {
-        if bytes != hashes.concat() {
-            report.findings.push((Finding::TileMismatch, at));
-        }
-    } else if hashes.len() == TILE_WIDTH {
+fn check_tile(source: &impl LogSource, name: &str, id: TileId, hashes: &[Hash], at: u64, report: &mut StreamReport) -> std::io::Result<()> {
+    if source.read(name, &tile_path(id, hashes.len()))?.is_none_or(|bytes| bytes != hashes.concat()) {
         report.findings.push((Finding::TileMismatch, at));
     }
     Ok(())
@@ -244,5 +272,5 @@ fn check_leaf(bytes: &[u8], index: u64, stream: Option<&StreamId>, boots: &mut B
     if leaf.sequence != *expected {
         report.findings.push((Finding::SequenceGap, index));
     }
-    *expected = leaf.sequence + 1;
+    *expected = leaf.sequence.saturating_add(1);
 }

@@ -3,6 +3,7 @@
 
 mod check;
 pub mod committer;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
 pub mod memory;

@@ -61,7 +61,12 @@ impl KeyFile {
             _ => ProviderError::Io { path: path.display().to_string(), cause: error.to_string() },
         };
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| sync_directory(path));
+        if let Err(error) = written {
+            // Half a key would be refused for ever, and block the next try.
+            let _ = std::fs::remove_file(path);
+            return Err(io(error));
+        }
         Ok(Self { path: path.to_path_buf(), key })
     }
 
@@ -93,6 +98,12 @@ impl KeyFile {
     fn context() -> Context<'static> {
         Context { store: "control", kind: 0, id: [0; 16], version: 1, field: "store-key", schema: 1 }
     }
+}
+
+/// The name must outlive a power cut as surely as the bytes: without the key nothing opens.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(parent)?.sync_all()
 }
 
 impl KeyProvider for KeyFile {

@@ -157,6 +157,9 @@ impl StreamOpener {
         }
         let last = index.saturating_add(1) == segments;
         if last {
+            if chunk >= end {
+                return Err(OpenError::Shape);
+            }
             self.derived.open_chunk(chunk, rest, &mut plain)?;
         } else if !rest.is_empty() || chunk != end {
             return Err(OpenError::Shape);

@@ -20,6 +20,7 @@ use crate::out::Failure;
 pub(crate) struct SystemClock;
 
 impl wardkeep_web::Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the composition root reads the clock")]
     fn now(&self) -> Moment {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -27,6 +28,7 @@ impl wardkeep_web::Clock for SystemClock {
 }
 
 /// Randomness seeded by the operating system.
+#[expect(clippy::disallowed_methods, reason = "the composition root draws randomness")]
 pub(crate) fn entropy() -> Result<Entropy, Failure> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Failure::new(1, format!("the system gives no randomness: {error}")))?;

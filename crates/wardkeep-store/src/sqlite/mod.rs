@@ -56,7 +56,7 @@ pub struct SqliteStore {
 
 struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -107,8 +107,10 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let readers = Arc::clone(&self.readers);
         let path = self.path.clone();
-        let _permit = self.readers.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let permit = Arc::clone(&self.readers.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let read = tokio::task::spawn_blocking(move || {
+            // The permit stays with the connection: whoever asked may be gone before the answer.
+            let _permit = permit;
             let connection = readers.take().ok_or(StoreError::Closed)?;
             let found = query(&connection).map_err(|fail| fail.at(&path, doing));
             readers.give_back(connection);
@@ -157,7 +159,7 @@ impl Readers {
     fn open(path: &Path, count: usize) -> Result<Arc<Self>, StoreError> {
         let count = count.max(1);
         let idle = (0..count).map(|_| schema::open_reader(path)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { idle: Mutex::new(idle), permits: Semaphore::new(count) }))
+        Ok(Arc::new(Self { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(count)) }))
     }
     fn take(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()

@@ -49,8 +49,9 @@ impl Writing {
                 return Err(fail);
             }
         };
-        let (outcomes, tail) = apply_batch(&transaction, batch, &mut growth)?;
+        // Marks were set before the batch came: an erase in it takes them along.
         put_marks(&transaction, marks)?;
+        let (outcomes, tail) = apply_batch(&transaction, batch, &mut growth)?;
         transaction.commit()?;
         if let Some(tail) = tail {
             self.tails.insert(name.to_owned(), tail);
