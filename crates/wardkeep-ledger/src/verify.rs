@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::checkpoint::{Checkpoint, VerifyingKey};
 use crate::leaf::{Class, Leaf, StreamId};
-use crate::publish::{bundle_path, decode_bundle, tile_path};
-use crate::tree::{Edge, Hash, Head, TILE_WIDTH, leaf_hash};
+use crate::publish::{bundle_path, decode_bundle, last_paths, tile_path};
+use crate::tree::{Edge, Hash, Head, TILE_WIDTH, TileId, leaf_hash};
 
 /// Where published bytes come from.
 pub trait LogSource {
@@ -103,7 +103,7 @@ impl Finding {
             Finding::SequenceGap => "entries of one run of the program do not follow each other",
             Finding::NotOpened => "the first entry does not open the stream",
             Finding::RootMismatch => "the entries do not give the signed root: something was changed, removed or added",
-            Finding::TileMismatch => "a published tile differs from what the entries give",
+            Finding::TileMismatch => "a published tile is missing, or differs from what the entries give",
             Finding::Rollback => "an earlier checkpoint knows more, or other, entries: rollback or fork",
         }
     }
@@ -147,15 +147,11 @@ fn verify_stream(
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<StreamReport> {
     let mut report = StreamReport { stream: name.to_owned(), head: None, sealed_ms: None, classes: BTreeMap::new(), findings: Vec::new() };
-    let note = source.read(name, "checkpoint")?.and_then(|bytes| String::from_utf8(bytes).ok());
-    let Some(note) = note else {
-        report.findings.push((Finding::NoCheckpoint, 0));
-        return Ok(report);
-    };
-    let checkpoint = match Checkpoint::verify(&note, key) {
+    let mut source = Frozen { source, files: BTreeMap::new() };
+    let checkpoint = match source.freeze(name, key)? {
         Ok(checkpoint) => checkpoint,
-        Err(_) => {
-            report.findings.push((Finding::BadSignature, 0));
+        Err(finding) => {
+            report.findings.push((finding, 0));
             return Ok(report);
         }
     };
@@ -164,8 +160,49 @@ fn verify_stream(
     }
     report.head = Some(checkpoint.head);
     report.sealed_ms = checkpoint.time_ms;
-    walk(source, name, &checkpoint, earlier, &mut report, progress)?;
+    walk(&source, name, &checkpoint, earlier, &mut report, progress)?;
     Ok(report)
+}
+
+/// Tries to read a checkpoint together with its partial tiles while a server publishes.
+const FREEZES_MAX: usize = 20;
+
+/// A source whose partial tiles were read together with the checkpoint: a running server replaces
+/// them by wider ones every second, which must not look like a loss.
+struct Frozen<'a, S> {
+    source: &'a S,
+    files: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl<S: LogSource> Frozen<'_, S> {
+    fn freeze(&mut self, name: &str, key: &VerifyingKey) -> std::io::Result<Result<Checkpoint, Finding>> {
+        let mut bytes = self.source.read(name, "checkpoint")?;
+        let mut tries = 0;
+        loop {
+            let Some(note) = bytes.clone().and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(Err(Finding::NoCheckpoint)) };
+            let Ok(checkpoint) = Checkpoint::verify(&note, key) else { return Ok(Err(Finding::BadSignature)) };
+            let paths = last_paths(checkpoint.head.size).into_iter();
+            self.files = paths.map(|path| Ok((path.clone(), self.source.read(name, &path)?))).collect::<std::io::Result<_>>()?;
+            let now = self.source.read(name, "checkpoint")?;
+            tries += 1;
+            if now == bytes || tries == FREEZES_MAX {
+                return Ok(Ok(checkpoint));
+            }
+            bytes = now;
+        }
+    }
+}
+
+impl<S: LogSource> LogSource for Frozen<'_, S> {
+    fn streams(&self) -> std::io::Result<Vec<String>> {
+        self.source.streams()
+    }
+    fn read(&self, stream: &str, path: &str) -> std::io::Result<Option<Vec<u8>>> {
+        match self.files.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.source.read(stream, path),
+        }
+    }
 }
 
 fn walk(
@@ -198,7 +235,9 @@ fn walk(
         }
         let before = edge.clone();
         for (id, hashes) in edge.append(&hashes) {
-            check_tile(source, name, &tile_path(id, hashes.len()), &hashes, at, report)?;
+            if is_final(id, hashes.len(), size) {
+                check_tile(source, name, &tile_path(id, hashes.len()), &hashes, at, report)?;
+            }
         }
         if let Some(earlier) = earlier.filter(|e| e.head.size >= at && e.head.size <= at + width as u64) {
             let mut then = before;
@@ -216,13 +255,14 @@ fn walk(
     Ok(())
 }
 
-/// A tile that changes later in the walk is only published in its last form; a missing one is fine then.
+/// A tile that grows later in the walk is published in its last form alone.
+fn is_final(id: TileId, width: usize, size: u64) -> bool {
+    let below = size.checked_shr(8 * u32::from(id.level)).unwrap_or(0);
+    below.saturating_sub(id.index.saturating_mul(TILE_WIDTH as u64)).min(TILE_WIDTH as u64) == width as u64
+}
+
 fn check_tile(source: &impl LogSource, name: &str, path: &str, hashes: &[Hash], at: u64, report: &mut StreamReport) -> std::io::Result<()> {
-    if let Some(bytes) = source.read(name, path)? {
-        if bytes != hashes.concat() {
-            report.findings.push((Finding::TileMismatch, at));
-        }
-    } else if hashes.len() == TILE_WIDTH {
+    if source.read(name, path)?.is_none_or(|bytes| bytes != hashes.concat()) {
         report.findings.push((Finding::TileMismatch, at));
     }
     Ok(())

@@ -5,11 +5,13 @@ mod check;
 pub mod committer;
 pub mod conformance;
 pub mod contract;
+pub mod inspect;
 pub mod memory;
 pub mod sqlite;
 mod stream;
 
 pub use committer::{CommitError, Committer};
 pub use contract::*;
+pub use inspect::{Beside, Flaw, Inspect};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
