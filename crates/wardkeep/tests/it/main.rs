@@ -1,0 +1,6 @@
+//! The program as a whole: its files when somebody tampers with them, its life when it is killed,
+//! its words on the command line.
+
+mod tamper;
+mod tamper_edits;
+mod tamper_hospital;
