@@ -90,6 +90,7 @@ impl App {
             && leaf.time_ms == actor.time_ms;
         if document.owner.0 == [0; 16] {
             let Some(about) = &actor.about else { return false };
+            sound = sound && Self::split_event(&document.sealed).is_ok_and(|(_, rest)| rest.is_empty());
             said.collect(about, document.seq.0);
             if leaf.class == Class::PeerHeads {
                 said.peers.extend(peer(about));

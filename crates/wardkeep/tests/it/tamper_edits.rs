@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::tamper_edits_log as log;
+
 /// Somebody with write access to the files.
-pub struct Hand<'a> {
+pub(crate) struct Hand<'a> {
     pub dice: ChaCha20Rng,
     /// The hospital that is tampered with.
     pub dir: &'a Path,
@@ -23,18 +24,18 @@ pub struct Hand<'a> {
 
 /// A row of the document table.
 #[derive(Clone, Debug)]
-struct Row {
-    seq: i64,
-    kind: i64,
-    id: Vec<u8>,
-    version: i64,
+pub(crate) struct Row {
+    pub(crate) seq: i64,
+    pub(crate) kind: i64,
+    pub(crate) id: Vec<u8>,
+    pub(crate) version: i64,
 }
 
-type Done = Option<String>;
+pub(crate) type Done = Option<String>;
 type Edit = fn(&mut Hand<'_>) -> Done;
 
 /// All of them; the name is what a failure prints.
-pub const EDITS: &[(&str, Edit)] = &[
+pub(crate) const EDITS: &[(&str, Edit)] = &[
     ("flip a bit of sealed bytes", flip_sealed),
     ("truncate sealed bytes", truncate_sealed),
     ("append to sealed bytes", append_sealed),
@@ -62,69 +63,69 @@ pub const EDITS: &[(&str, Edit)] = &[
     ("swap terms of two documents", swap_terms),
     ("delete a unique term", delete_unique),
     ("give a unique term to another document", steal_unique),
-    ("flip a bit of a leaf", flip_leaf),
-    ("truncate a leaf", truncate_leaf),
-    ("delete a log row", delete_log_row),
-    ("cut the log's end off", cut_log),
-    ("swap two leaves", swap_leaves),
-    ("swap the events of two log rows", swap_log_events),
-    ("repeat a leaf at the end", repeat_leaf),
-    ("change a running number of a log row", change_subject_number),
-    ("flip a bit of a tile", flip_tile),
-    ("delete a tile", delete_tile),
-    ("lengthen a tile", lengthen_tile),
-    ("change the size of the log", change_size),
-    ("change the root of the log", change_root),
-    ("rename the log", rename_stream),
-    ("change a running number's counter", change_counter),
-    ("delete a running number's counter", delete_counter),
-    ("change a commit time", change_clock),
-    ("delete a commit time", delete_clock),
-    ("insert a commit time", insert_clock),
-    ("wind the commit sequence back", wind_back_sequence),
-    ("edit the stored checkpoint", edit_checkpoint),
-    ("delete the stored checkpoint", delete_checkpoint),
-    ("put the older checkpoint back", older_stored_checkpoint),
-    ("edit a wrapped patient key", edit_patient_key),
-    ("delete a wrapped patient key", delete_patient_key),
-    ("swap two wrapped patient keys", swap_patient_keys),
-    ("edit the store key", edit_store_key),
-    ("plant a trigger", plant_trigger),
-    ("drop an index", drop_index),
-    ("claim a newer schema", newer_schema),
-    ("cut the file", cut_file),
-    ("roll one store back", roll_one_store_back),
-    ("roll both stores back", roll_both_stores_back),
-    ("roll one store and its published log back", roll_one_side_back),
-    ("take the control store of another hospital", foreign_control),
-    ("edit a published file", edit_published),
-    ("truncate a published file", truncate_published),
-    ("delete a published file", delete_published),
-    ("put an older published checkpoint back", older_published_checkpoint),
-    ("swap published checkpoints", swap_published_checkpoints),
-    ("remove a published stream", remove_published_stream),
-    ("edit a file's segment", edit_segment),
-    ("delete a file's segment", delete_segment),
-    ("add a segment to a file", add_segment),
-    ("take a file out of the record", unrecord_blob),
-    ("swap two files' segments", swap_segments),
+    ("flip a bit of a leaf", log::flip_leaf),
+    ("truncate a leaf", log::truncate_leaf),
+    ("delete a log row", log::delete_log_row),
+    ("cut the log's end off", log::cut_log),
+    ("swap two leaves", log::swap_leaves),
+    ("swap the events of two log rows", log::swap_log_events),
+    ("repeat a leaf at the end", log::repeat_leaf),
+    ("change a running number of a log row", log::change_subject_number),
+    ("flip a bit of a tile", log::flip_tile),
+    ("delete a tile", log::delete_tile),
+    ("lengthen a tile", log::lengthen_tile),
+    ("change the size of the log", log::change_size),
+    ("change the root of the log", log::change_root),
+    ("rename the log", log::rename_stream),
+    ("change a running number's counter", log::change_counter),
+    ("delete a running number's counter", log::delete_counter),
+    ("change a commit time", log::change_clock),
+    ("delete a commit time", log::delete_clock),
+    ("insert a commit time", log::insert_clock),
+    ("wind the commit sequence back", log::wind_back_sequence),
+    ("edit the stored checkpoint", log::edit_checkpoint),
+    ("delete the stored checkpoint", log::delete_checkpoint),
+    ("put the older checkpoint back", log::older_stored_checkpoint),
+    ("edit a wrapped patient key", log::edit_patient_key),
+    ("delete a wrapped patient key", log::delete_patient_key),
+    ("swap two wrapped patient keys", log::swap_patient_keys),
+    ("edit the store key", log::edit_store_key),
+    ("plant a trigger", log::plant_trigger),
+    ("drop an index", log::drop_index),
+    ("claim a newer schema", log::newer_schema),
+    ("cut the file", log::cut_file),
+    ("roll one store back", log::roll_one_store_back),
+    ("roll both stores back", log::roll_both_stores_back),
+    ("roll one store and its published log back", log::roll_one_side_back),
+    ("take the control store of another hospital", log::foreign_control),
+    ("edit a published file", log::edit_published),
+    ("truncate a published file", log::truncate_published),
+    ("delete a published file", log::delete_published),
+    ("put an older published checkpoint back", log::older_published_checkpoint),
+    ("swap published checkpoints", log::swap_published_checkpoints),
+    ("remove a published stream", log::remove_published_stream),
+    ("edit a file's segment", log::edit_segment),
+    ("delete a file's segment", log::delete_segment),
+    ("add a segment to a file", log::add_segment),
+    ("take a file out of the record", log::unrecord_blob),
+    ("swap two files' segments", log::swap_segments),
 ];
 
-const STORES: [&str; 2] = ["control", "records"];
+pub(crate) const STORES: [&str; 2] = ["control", "records"];
 
 impl Hand<'_> {
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.dice.next_u64() % bound.max(1) as u64) as usize
     }
-    fn store(&mut self) -> (&'static str, Connection) {
+    pub(crate) fn store(&mut self) -> (&'static str, Connection) {
         let side = STORES[self.below(2)];
         (side, self.open(side))
     }
-    fn open(&self, side: &str) -> Connection {
+    pub(crate) fn open(&self, side: &str) -> Connection {
         Connection::open(self.dir.join(format!("{side}.db"))).unwrap()
     }
     /// A random row of a table or part of one.
-    fn row(&mut self, db: &Connection, from: &str) -> Option<Row> {
+    pub(crate) fn row(&mut self, db: &Connection, from: &str) -> Option<Row> {
         let count: i64 = db.query_row(&format!("SELECT COUNT(*) FROM {from}"), [], |row| row.get(0)).unwrap();
         if count == 0 {
             return None;
@@ -134,21 +135,21 @@ impl Hand<'_> {
         Some(row.unwrap())
     }
     /// Two different rows.
-    fn pair(&mut self, db: &Connection, from: &str) -> Option<(Row, Row)> {
+    pub(crate) fn pair(&mut self, db: &Connection, from: &str) -> Option<(Row, Row)> {
         let (one, two) = (self.row(db, from)?, self.row(db, from)?);
         (one.seq != two.seq).then_some((one, two))
     }
-    fn flip(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn flip(&mut self, bytes: &mut [u8]) {
         let at = self.below(bytes.len());
         bytes[at] ^= 1 << self.below(8);
     }
     /// A random row id (or key) of any table by offset: the value of one column.
-    fn value<T: rusqlite::types::FromSql>(&mut self, db: &Connection, column: &str, from: &str) -> Option<T> {
+    pub(crate) fn value<T: rusqlite::types::FromSql>(&mut self, db: &Connection, column: &str, from: &str) -> Option<T> {
         let count: i64 = db.query_row(&format!("SELECT COUNT(*) FROM {from}"), [], |row| row.get(0)).unwrap();
         let sql = format!("SELECT {column} FROM {from} ORDER BY 1 LIMIT 1 OFFSET {}", self.below(count as usize));
         db.query_row(&sql, [], |row| row.get(0)).optional().unwrap()
     }
-    fn published(&mut self) -> Option<PathBuf> {
+    pub(crate) fn published(&mut self) -> Option<PathBuf> {
         let mut files = Vec::new();
         walk(&self.dir.join("ledger"), &mut files);
         files.retain(|file| file.file_name().is_some_and(|name| name != "log.vkey"));
@@ -165,16 +166,16 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn sealed(db: &Connection, seq: i64) -> Vec<u8> {
+pub(crate) fn sealed(db: &Connection, seq: i64) -> Vec<u8> {
     db.query_row("SELECT sealed FROM document WHERE seq = ?1", [seq], |row| row.get(0)).unwrap()
 }
 
-fn put_sealed(db: &Connection, seq: i64, bytes: &[u8]) {
+pub(crate) fn put_sealed(db: &Connection, seq: i64, bytes: &[u8]) {
     db.execute("UPDATE document SET sealed = ?2 WHERE seq = ?1", params![seq, bytes]).unwrap();
 }
 
 /// Runs a change and says `what` when it changed at least one row.
-fn change(db: &Connection, sql: &str, params: impl rusqlite::Params, what: impl Into<String>) -> Done {
+pub(crate) fn change(db: &Connection, sql: &str, params: impl rusqlite::Params, what: impl Into<String>) -> Done {
     (db.execute(sql, params).unwrap() > 0).then(|| what.into())
 }
 
@@ -205,7 +206,7 @@ fn append_sealed(hand: &mut Hand<'_>) -> Done {
     Some(format!("{side} {row:?}"))
 }
 
-fn forget(db: &Connection, row: &Row) {
+pub(crate) fn forget(db: &Connection, row: &Row) {
     db.execute("DELETE FROM term WHERE kind = ?1 AND seq = ?2", params![row.kind, row.seq]).unwrap();
     db.execute("DELETE FROM document WHERE seq = ?1", [row.seq]).unwrap();
 }
@@ -227,7 +228,7 @@ fn delete_document(hand: &mut Hand<'_>) -> Done {
     Some(format!("{side} {row:?}"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -249,7 +250,7 @@ fn swap_seq(hand: &mut Hand<'_>) -> Done {
     Some(format!("{side} {one:?} {two:?}"))
 }
 
-fn swap_sealed(db: &Connection, side: &str, one: &Row, two: &Row) -> Done {
+pub(crate) fn swap_sealed(db: &Connection, side: &str, one: &Row, two: &Row) -> Done {
     let (first, second) = (sealed(db, one.seq), sealed(db, two.seq));
     put_sealed(db, one.seq, &second);
     put_sealed(db, two.seq, &first);
@@ -314,7 +315,7 @@ fn shorten_id(hand: &mut Hand<'_>) -> Done {
 }
 
 /// A copy of a row at the end of the store, found like the original.
-fn copy_row(db: &Connection, row: &Row, id: &[u8], version: i64) -> rusqlite::Result<()> {
+pub(crate) fn copy_row(db: &Connection, row: &Row, id: &[u8], version: i64) -> rusqlite::Result<()> {
     let seq: i64 = db.query_row("UPDATE sequence SET seq = seq + 1 RETURNING seq", [], |row| row.get(0))?;
     let sql = "INSERT INTO document SELECT ?2, kind, ?3, owner, ?4, current, terms, uniques, sealed FROM document WHERE seq = ?1";
     db.execute(sql, params![row.seq, seq, id, version])?;
@@ -345,9 +346,8 @@ fn roll_back(hand: &mut Hand<'_>) -> Done {
     let (side, db) = hand.store();
     let row = hand.row(&db, "document WHERE version > 1 AND current = 1")?;
     let sql = "SELECT seq, terms, uniques FROM document WHERE kind = ?1 AND id = ?2 AND version = ?3";
-    let before: (i64, Vec<u8>, Vec<u8>) = db
-        .query_row(sql, params![row.kind, row.id, row.version - 1], |found| Ok((found.get(0)?, found.get(1)?, found.get(2)?)))
-        .unwrap();
+    let before: (i64, Vec<u8>, Vec<u8>) =
+        db.query_row(sql, params![row.kind, row.id, row.version - 1], |found| Ok((found.get(0)?, found.get(1)?, found.get(2)?))).unwrap();
     forget(&db, &row);
     db.execute("UPDATE document SET current = 1 WHERE seq = ?1", [before.0]).unwrap();
     db.execute("DELETE FROM unique_term WHERE kind = ?1 AND id = ?2", params![row.kind, row.id]).unwrap();
@@ -438,358 +438,11 @@ fn steal_unique(hand: &mut Hand<'_>) -> Done {
     change(&db, sql, params![term, row.id], format!("{side} {} to {row:?}", hex(&term)))
 }
 
-fn index(hand: &mut Hand<'_>, db: &Connection) -> i64 {
-    hand.value(db, "idx", "ledger").unwrap()
-}
-
-fn leaf(db: &Connection, idx: i64) -> Vec<u8> {
-    db.query_row("SELECT leaf FROM ledger WHERE idx = ?1", [idx], |row| row.get(0)).unwrap()
-}
-
-fn flip_leaf(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    let mut bytes = leaf(&db, idx);
-    hand.flip(&mut bytes);
-    change(&db, "UPDATE ledger SET leaf = ?2 WHERE idx = ?1", params![idx, bytes], format!("{side} {idx}"))
-}
-
-fn truncate_leaf(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    change(&db, "UPDATE ledger SET leaf = substr(leaf, 1, length(leaf) - 1) WHERE idx = ?1", [idx], format!("{side} {idx}"))
-}
-
-fn delete_log_row(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    change(&db, "DELETE FROM ledger WHERE idx = ?1", [idx], format!("{side} {idx}"))
-}
-
-fn cut_log(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    db.execute("UPDATE stream SET size = ?1", [idx]).unwrap();
-    change(&db, "DELETE FROM ledger WHERE idx >= ?1", [idx], format!("{side} from {idx}"))
-}
-
-fn swap_columns(hand: &mut Hand<'_>, column: &str) -> Done {
-    let (side, db) = hand.store();
-    let (one, two) = (index(hand, &db), index(hand, &db));
-    let read = |idx: i64| -> Vec<u8> { db.query_row(&format!("SELECT {column} FROM ledger WHERE idx = ?1"), [idx], |row| row.get(0)).unwrap() };
-    let (first, second) = (read(one), read(two));
-    for (idx, value) in [(one, second), (two, first)] {
-        db.execute(&format!("UPDATE ledger SET {column} = ?2 WHERE idx = ?1"), params![idx, value]).unwrap();
-    }
-    (one != two).then(|| format!("{side} {one} {two}"))
-}
-
-fn swap_leaves(hand: &mut Hand<'_>) -> Done {
-    swap_columns(hand, "leaf")
-}
-
-fn swap_log_events(hand: &mut Hand<'_>) -> Done {
-    swap_columns(hand, "event")
-}
-
-fn repeat_leaf(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    // Beyond what the next start will append, so that it is not in its way.
-    let sql = "INSERT INTO ledger SELECT stream, (SELECT size + 1000 FROM stream), event, subject_number, leaf FROM ledger WHERE idx = ?1";
-    change(&db, sql, [idx], format!("{side} {idx}"))
-}
-
-fn change_subject_number(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let idx = index(hand, &db);
-    let sql = "UPDATE ledger SET subject_number = subject_number + 1 WHERE idx = ?1 AND subject_number IS NOT NULL";
-    change(&db, sql, [idx], format!("{side} {idx}"))
-}
-
-fn flip_tile(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let row: i64 = hand.value(&db, "rowid", "tile")?;
-    let mut bytes: Vec<u8> = db.query_row("SELECT hashes FROM tile WHERE rowid = ?1", [row], |row| row.get(0)).unwrap();
-    hand.flip(&mut bytes);
-    change(&db, "UPDATE tile SET hashes = ?2 WHERE rowid = ?1", params![row, bytes], format!("{side} {row}"))
-}
-
-fn delete_tile(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let row: i64 = hand.value(&db, "rowid", "tile")?;
-    change(&db, "DELETE FROM tile WHERE rowid = ?1", [row], format!("{side} {row}"))
-}
-
-fn lengthen_tile(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    // A full one: a partial one is written anew at the next commit.
-    let row: i64 = hand.value(&db, "rowid", "tile WHERE length(hashes) = 8192")?;
-    change(&db, "UPDATE tile SET hashes = hashes || zeroblob(32) WHERE rowid = ?1", [row], format!("{side} {row}"))
-}
-
-fn change_size(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let by = [-3, -1, 1, 2, 250][hand.below(5)];
-    change(&db, "UPDATE stream SET size = size + ?1", [by], format!("{side} by {by}"))
-}
-
-fn change_root(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    change(&db, "UPDATE stream SET root = randomblob(32)", [], side)
-}
-
-fn rename_stream(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    change(&db, "UPDATE stream SET name = 'records.other'", [], side)
-}
-
-fn counter_key(hand: &mut Hand<'_>, db: &Connection) -> Option<Vec<u8>> {
-    hand.value(db, "key", "counter")
-}
-
-fn change_counter(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let key = counter_key(hand, &db)?;
-    // More than one step, so that reading a chart meanwhile cannot make it right again.
-    let by = [-1, 100][hand.below(2)];
-    change(&db, "UPDATE counter SET value = value + ?2 WHERE key = ?1", params![key, by], format!("{side} by {by}"))
-}
-
-fn delete_counter(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let key = counter_key(hand, &db)?;
-    change(&db, "DELETE FROM counter WHERE key = ?1", [key], side)
-}
-
-fn change_clock(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let time: i64 = hand.value(&db, "time_ms", "clock")?;
-    let sql = ["UPDATE clock SET time_ms = time_ms + 1 WHERE time_ms = ?1", "UPDATE clock SET seq = seq + 20 WHERE time_ms = ?1"];
-    change(&db, sql[hand.below(2)], [time], format!("{side} {time}"))
-}
-
-fn delete_clock(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let time: i64 = hand.value(&db, "time_ms", "clock")?;
-    change(&db, "DELETE FROM clock WHERE time_ms = ?1", [time], format!("{side} {time}"))
-}
-
-fn insert_clock(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let time: i64 = hand.value(&db, "time_ms", "clock")?;
-    change(&db, "INSERT OR IGNORE INTO clock SELECT time_ms + 7, seq FROM clock WHERE time_ms = ?1", [time], format!("{side} {time}"))
-}
-
-fn wind_back_sequence(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let by = 1 + hand.below(20) as i64;
-    change(&db, "UPDATE sequence SET seq = (SELECT MAX(seq) FROM document) - ?1", [by], format!("{side} by {by}"))
-}
-
-fn edit_checkpoint(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let note: String = db.query_row("SELECT note FROM checkpoint", [], |row| row.get(0)).unwrap();
-    let mut bytes = note.into_bytes();
-    let at = hand.below(bytes.len());
-    bytes[at] = if bytes[at] == b'7' { b'8' } else { b'7' };
-    change(&db, "UPDATE checkpoint SET note = ?1", [String::from_utf8_lossy(&bytes)], format!("{side} at {at}"))
-}
-
-fn delete_checkpoint(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    change(&db, "DELETE FROM checkpoint", [], side)
-}
-
-fn older_stored_checkpoint(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    let older = Connection::open(hand.older.join(format!("{side}.db"))).unwrap();
-    let note: String = older.query_row("SELECT note FROM checkpoint", [], |row| row.get(0)).unwrap();
-    change(&db, "UPDATE checkpoint SET note = ?1", [note], side)
-}
-
-fn edit_patient_key(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("control");
-    let row = hand.row(&db, "document WHERE kind = 4")?;
-    let mut bytes = sealed(&db, row.seq);
-    hand.flip(&mut bytes);
-    put_sealed(&db, row.seq, &bytes);
-    Some(format!("{row:?}"))
-}
-
-fn delete_patient_key(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("control");
-    let row = hand.row(&db, "document WHERE kind = 4")?;
-    forget(&db, &row);
-    Some(format!("{row:?}"))
-}
-
-fn swap_patient_keys(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("control");
-    let (one, two) = hand.pair(&db, "document WHERE kind = 4")?;
-    swap_sealed(&db, "control", &one, &two)
-}
-
-fn edit_store_key(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("control");
-    let row = hand.row(&db, "document WHERE kind IN (1, 2, 3)")?;
-    let mut bytes = sealed(&db, row.seq);
-    hand.flip(&mut bytes);
-    put_sealed(&db, row.seq, &bytes);
-    Some(format!("{row:?}"))
-}
-
-fn plant_trigger(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    db.execute_batch("CREATE TRIGGER helper AFTER INSERT ON document BEGIN DELETE FROM document WHERE kind = 99; END").unwrap();
-    Some(side.to_owned())
-}
-
-fn drop_index(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    db.execute_batch("DROP INDEX document_version").unwrap();
-    let row = hand.row(&db, "document")?;
-    // What the index forbade: the same version twice.
-    copy_row(&db, &row, &row.id, row.version).unwrap();
-    Some(format!("{side} {row:?}"))
-}
-
-fn newer_schema(hand: &mut Hand<'_>) -> Done {
-    let (side, db) = hand.store();
-    db.pragma_update(None, "user_version", 99).unwrap();
-    Some(side.to_owned())
-}
-
-fn cut_file(hand: &mut Hand<'_>) -> Done {
-    let side = STORES[hand.below(2)];
-    let path = hand.dir.join(format!("{side}.db"));
-    let length = fs::metadata(&path).unwrap().len();
-    let left = length * (hand.below(90) as u64 + 5) / 100;
-    fs::File::options().write(true).open(&path).unwrap().set_len(left).unwrap();
-    Some(format!("{side} {length} to {left}"))
-}
-
-fn restore(hand: &Hand<'_>, side: &str) {
-    fs::copy(hand.older.join(format!("{side}.db")), hand.dir.join(format!("{side}.db"))).unwrap();
-}
-
-fn roll_one_store_back(hand: &mut Hand<'_>) -> Done {
-    let side = STORES[hand.below(2)];
-    restore(hand, side);
-    Some(side.to_owned())
-}
-
-fn roll_both_stores_back(hand: &mut Hand<'_>) -> Done {
-    STORES.iter().for_each(|side| restore(hand, side));
-    Some("both".to_owned())
-}
-
-/// The other store's log has noted how far this one was.
-fn roll_one_side_back(hand: &mut Hand<'_>) -> Done {
-    let side = STORES[hand.below(2)];
-    restore(hand, side);
-    let stream = PathBuf::from("ledger").join(format!("{side}.main"));
-    fs::remove_dir_all(hand.dir.join(&stream)).unwrap();
-    copy_all(&hand.older.join(&stream), &hand.dir.join(&stream));
-    Some(side.to_owned())
-}
-
-pub fn copy_all(from: &Path, to: &Path) {
+pub(crate) fn copy_all(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.path().is_dir() { copy_all(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
     }
-}
-
-fn foreign_control(hand: &mut Hand<'_>) -> Done {
-    fs::copy(hand.other.join("control.db"), hand.dir.join("control.db")).unwrap();
-    Some("control".to_owned())
-}
-
-fn edit_published(hand: &mut Hand<'_>) -> Done {
-    let path = hand.published()?;
-    let mut bytes = fs::read(&path).unwrap();
-    hand.flip(&mut bytes);
-    fs::write(&path, bytes).unwrap();
-    Some(path.display().to_string())
-}
-
-fn truncate_published(hand: &mut Hand<'_>) -> Done {
-    let path = hand.published()?;
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.truncate(hand.below(bytes.len()));
-    fs::write(&path, bytes).unwrap();
-    Some(path.display().to_string())
-}
-
-fn delete_published(hand: &mut Hand<'_>) -> Done {
-    let path = hand.published()?;
-    fs::remove_file(&path).unwrap();
-    Some(path.display().to_string())
-}
-
-fn older_published_checkpoint(hand: &mut Hand<'_>) -> Done {
-    let side = STORES[hand.below(2)];
-    let path = PathBuf::from("ledger").join(format!("{side}.main/checkpoint"));
-    fs::copy(hand.older.join(&path), hand.dir.join(&path)).unwrap();
-    Some(side.to_owned())
-}
-
-fn swap_published_checkpoints(hand: &mut Hand<'_>) -> Done {
-    let path = |side: &str| hand.dir.join("ledger").join(format!("{side}.main/checkpoint"));
-    let (one, two) = (fs::read(path("control")).unwrap(), fs::read(path("records")).unwrap());
-    fs::write(path("control"), two).unwrap();
-    fs::write(path("records"), one).unwrap();
-    Some("both".to_owned())
-}
-
-fn remove_published_stream(hand: &mut Hand<'_>) -> Done {
-    let side = STORES[hand.below(2)];
-    fs::remove_dir_all(hand.dir.join("ledger").join(format!("{side}.main"))).unwrap();
-    Some(side.to_owned())
-}
-
-fn segment(hand: &mut Hand<'_>, db: &Connection) -> Option<i64> {
-    hand.value(db, "rowid", "blob_segment")
-}
-
-fn edit_segment(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("records");
-    let row = segment(hand, &db)?;
-    let mut bytes: Vec<u8> = db.query_row("SELECT bytes FROM blob_segment WHERE rowid = ?1", [row], |row| row.get(0)).unwrap();
-    hand.flip(&mut bytes);
-    change(&db, "UPDATE blob_segment SET bytes = ?2 WHERE rowid = ?1", params![row, bytes], row.to_string())
-}
-
-fn delete_segment(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("records");
-    let row = segment(hand, &db)?;
-    change(&db, "DELETE FROM blob_segment WHERE rowid = ?1", [row], row.to_string())
-}
-
-fn add_segment(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("records");
-    let row = segment(hand, &db)?;
-    let by = 1 + hand.below(2) as i64;
-    let sql = "INSERT OR IGNORE INTO blob_segment SELECT id, segment + ?2, bytes FROM blob_segment WHERE rowid = ?1";
-    change(&db, sql, [row, by], format!("{row} by {by}"))
-}
-
-fn unrecord_blob(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("records");
-    let id: Vec<u8> = hand.value(&db, "id", "blob")?;
-    change(&db, "UPDATE blob SET recorded = 0 WHERE id = ?1", [&id], hex(&id))
-}
-
-fn swap_segments(hand: &mut Hand<'_>) -> Done {
-    let db = hand.open("records");
-    let (one, two) = (segment(hand, &db)?, segment(hand, &db)?);
-    let read = |row: i64| -> Value { db.query_row("SELECT bytes FROM blob_segment WHERE rowid = ?1", [row], |row| row.get(0)).unwrap() };
-    let (first, second) = (read(one), read(two));
-    for (row, bytes) in [(one, &second), (two, &first)] {
-        db.execute("UPDATE blob_segment SET bytes = ?2 WHERE rowid = ?1", params![row, bytes]).unwrap();
-    }
-    (first != second).then(|| format!("{one} {two}"))
 }

@@ -24,7 +24,7 @@ use wardkeep_vault::KeyFile;
 /// Documents and stroke assessments of the hospital. Switched on when their use cases stand.
 const WITH_DOCUMENTS_AND_ASSESSMENTS: bool = false;
 
-pub const DOCTOR: &str = "doctor@clinic.example";
+pub(crate) const DOCTOR: &str = "doctor@clinic.example";
 const STAFF: [(&str, &str, &str); 4] = [
     ("administrator", "admin@clinic.example", "Ines Navarro"),
     ("doctor", DOCTOR, "Dr Ana Moreau"),
@@ -34,7 +34,7 @@ const STAFF: [(&str, &str, &str); 4] = [
 const PASSWORD: &str = "velvet orchard counts rain";
 
 /// An open hospital with a clock that moves by itself, one second for each request.
-pub struct Clinic {
+pub(crate) struct Clinic {
     pub app: App,
     entropy: Entropy,
     now: AtomicI64,
@@ -42,7 +42,7 @@ pub struct Clinic {
 
 /// What a copy needs to be opened and read again.
 #[derive(Clone, Default)]
-pub struct Known {
+pub(crate) struct Known {
     pub now: i64,
     /// Session tokens by role.
     pub tokens: BTreeMap<&'static str, String>,
@@ -52,7 +52,7 @@ pub struct Known {
     pub genuine: BTreeMap<String, BTreeSet<String>>,
 }
 
-pub fn entropy(seed: u64) -> Entropy {
+pub(crate) fn entropy(seed: u64) -> Entropy {
     Entropy::new(ChaCha20Rng::seed_from_u64(seed))
 }
 
@@ -63,7 +63,7 @@ fn parts(dir: &Path, provider: KeyFile) -> Result<Parts, String> {
 }
 
 impl Clinic {
-    pub async fn create(dir: &Path, seed: u64, now: i64) -> Self {
+    pub(crate) async fn create(dir: &Path, seed: u64, now: i64) -> Self {
         let entropy = entropy(seed);
         let provider = KeyFile::create(&Paths::new(dir).root_key(), &mut |buffer| entropy.fill(buffer)).unwrap();
         let hospital = Hospital { name: "Northgate".to_owned(), id: format!("{seed:016x}"), registration_open: true, demo: false };
@@ -76,25 +76,25 @@ impl Clinic {
 
     /// # Errors
     /// Why opening was refused.
-    pub async fn open(dir: &Path, seed: u64, now: i64) -> Result<Self, String> {
+    pub(crate) async fn open(dir: &Path, seed: u64, now: i64) -> Result<Self, String> {
         let entropy = entropy(seed);
         let provider = KeyFile::open(&Paths::new(dir).root_key()).map_err(|error| error.to_string())?;
         let app = App::open(parts(dir, provider)?, &visit(&entropy, now)).await.map_err(|error| error.to_string())?;
         Ok(Self { app, entropy, now: AtomicI64::new(now) })
     }
 
-    pub fn visit(&self) -> Visit {
+    pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy, self.now.fetch_add(1_000, Ordering::Relaxed))
     }
 
     /// # Errors
     /// What the program says when the session does not hold.
-    pub async fn signed_in(&self, known: &Known, role: &str) -> Result<Ctx, Error> {
+    pub(crate) async fn signed_in(&self, known: &Known, role: &str) -> Result<Ctx, Error> {
         self.app.authenticate(self.visit(), &known.tokens[role]).await
     }
 
     /// Seals the log and lets go of both files.
-    pub async fn close(self, dir: &Path) -> i64 {
+    pub(crate) async fn close(self, dir: &Path) -> i64 {
         self.app.shutdown(&self.visit()).await.unwrap();
         let now = self.now.load(Ordering::Relaxed);
         drop(self.app);
@@ -140,20 +140,30 @@ impl Clinic {
         }
     }
 
-    /// Fills a new hospital. `half_way` is called when a copy of its files is worth keeping.
-    pub async fn fill(&self, patients: usize, mut half_way: impl FnMut()) -> Known {
+    /// Staff, the first patients, and changes of what was written. What is true now is learnt.
+    pub(crate) async fn fill_first_half(&self, patients: usize) -> Known {
         let mut known = Known::default();
         self.staff(&mut known).await;
-        for number in 0..patients {
+        for number in 0..patients / 2 {
             self.patient(&mut known, number).await;
-            if number == patients / 2 {
-                self.app.tick(&self.visit()).await.unwrap();
-                self.learn(&mut known).await;
-                half_way();
-                self.change(&mut known).await;
-            }
         }
-        self.app.link_account(&self.signed_in(&known, "registrar").await.unwrap(), "grace@home.example", known.patients[0]).await.unwrap();
+        self.learn(&mut known).await;
+        self.change(&mut known).await;
+        self.learn(&mut known).await;
+        known
+    }
+
+    /// The other patients and more changes.
+    pub(crate) async fn fill_second_half(&self, mut known: Known, patients: usize) -> Known {
+        for number in patients / 2..patients {
+            self.patient(&mut known, number).await;
+        }
+        let registrar = self.signed_in(&known, "registrar").await.unwrap();
+        self.app.link_account(&registrar, "grace@home.example", known.patients[0]).await.unwrap();
+        let doctor = self.signed_in(&known, "doctor").await.unwrap();
+        let (patient, record) = known.records[1];
+        let amended = RecordForm { version: "1".to_owned(), reason: "Late result".to_owned(), ..note("Late amendment") };
+        self.app.amend_record(&doctor, patient, record, &amended).await.unwrap();
         // A minute later the streams note each other's heads.
         self.now.fetch_add(61_000, Ordering::Relaxed);
         self.app.tick(&self.visit()).await.unwrap();
@@ -189,7 +199,8 @@ impl Clinic {
     /// Amendments, a void, a corrected name, a changed care team, a suspended account.
     async fn change(&self, known: &mut Known) {
         let doctor = self.signed_in(known, "doctor").await.unwrap();
-        let amended = |version: u64, body: &str| RecordForm { version: version.to_string(), reason: "Typing error".to_owned(), ..note(body) };
+        let amended =
+            |version: u64, body: &str| RecordForm { version: version.to_string(), reason: "Typing error".to_owned(), ..note(body) };
         let (patient, record) = known.records[0];
         self.app.amend_record(&doctor, patient, record, &amended(1, "First amendment")).await.unwrap();
         self.app.amend_record(&doctor, patient, record, &amended(2, "Second amendment")).await.unwrap();
@@ -213,7 +224,7 @@ impl Clinic {
     }
 
     /// Reads every list, chart and record as the people who may.
-    pub async fn read_everything(&self, known: &Known) -> Shown {
+    pub(crate) async fn read_everything(&self, known: &Known) -> Shown {
         let mut shown = Shown::default();
         match self.signed_in(known, "doctor").await {
             Ok(doctor) => self.read_charts(&doctor, known, &mut shown).await,
@@ -227,7 +238,8 @@ impl Clinic {
             Ok(page) => {
                 for view in page.items {
                     let account = view.account;
-                    let text = format!("{} {} {} {}", account.email.as_str(), account.display_name, account.role.code(), account.state.code());
+                    let text =
+                        format!("{} {} {} {}", account.email.as_str(), account.display_name, account.role.code(), account.state.code());
                     shown.texts.push((format!("account {}", account.id), text));
                 }
             }
@@ -290,7 +302,7 @@ impl Clinic {
 
 /// What the use cases gave out.
 #[derive(Default)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// (what it is, its text), shown without any mark.
     pub texts: Vec<(String, String)>,
     /// Marked as failed, or an error.
@@ -310,14 +322,20 @@ impl Shown {
         self.sealed(format!("record {patient} {} v{}", view.id, view.version), view.badge, text);
     }
     /// Whatever was shown unmarked and was never true.
-    pub fn wrong(&self, known: &Known) -> Vec<String> {
+    pub(crate) fn wrong(&self, known: &Known) -> Vec<String> {
         let genuine = |what: &String, text: &String| known.genuine.get(what).is_some_and(|texts| texts.contains(text));
         self.texts.iter().filter(|(what, text)| !genuine(what, text)).map(|(what, text)| format!("{what}: {text}")).collect()
     }
 }
 
 fn visit(entropy: &Entropy, now: i64) -> Visit {
-    Visit { now: Moment(now), entropy: entropy.clone(), request: entropy.bytes(), address: "192.0.2.7".to_owned(), device: "Test".to_owned() }
+    Visit {
+        now: Moment(now),
+        entropy: entropy.clone(),
+        request: entropy.bytes(),
+        address: "192.0.2.7".to_owned(),
+        device: "Test".to_owned(),
+    }
 }
 
 fn patient_form(number: usize) -> PatientForm {
