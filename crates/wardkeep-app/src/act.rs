@@ -108,16 +108,33 @@ pub struct Named {
     /// Did the event write this version (else it disclosed it)?
     #[serde(rename = "w")]
     pub wrote: bool,
+    /// What it was put with beside the sealed bytes, see [`beside`]; zero when it was no put.
+    #[serde(rename = "b", with = "crate::compact", default, skip_serializing_if = "is_zero")]
+    pub beside: [u8; 16],
+}
+
+fn is_zero(bytes: &[u8; 16]) -> bool {
+    *bytes == [0; 16]
+}
+
+/// First half of SHA-256(owner ‖ number of terms as u32 ‖ terms ‖ unique terms): binds to the log
+/// who a document belongs to and what finds it, which the sealed bytes do not say.
+pub(crate) fn beside(owner: Owner, terms: &[Term], unique: &[Term]) -> [u8; 16] {
+    let count = u32::try_from(terms.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let parts = [&owner.0[..], &count].into_iter().chain(terms.iter().chain(unique).map(|term| term.0.as_slice()));
+    let digest = wardkeep_vault::vault::digest(&parts.collect::<Vec<_>>().concat());
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 impl Named {
     fn field(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(59);
+        let mut bytes = Vec::with_capacity(75);
         bytes.extend_from_slice(&self.kind.to_be_bytes());
         bytes.extend_from_slice(&self.id);
         bytes.extend_from_slice(&self.version.to_be_bytes());
         bytes.extend_from_slice(&self.digest);
         bytes.push(u8::from(self.wrote));
+        bytes.extend_from_slice(&self.beside);
         bytes
     }
 }
@@ -257,11 +274,11 @@ impl<'a> Act<'a> {
     }
     /// Names a document version that this event discloses.
     pub(crate) fn reads(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
-        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: false });
+        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: false, beside: [0; 16] });
     }
     /// Names something that this event wrote outside a put (a blob, by its digest).
     pub(crate) fn wrote(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
-        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: true });
+        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: true, beside: [0; 16] });
     }
     pub(crate) fn expect(&mut self, kind: Kind, id: DocId, version: u64) {
         self.change.expects.push(Expect { kind, id, version: Version(version) });
@@ -271,7 +288,7 @@ impl<'a> Act<'a> {
         self.change.blobs.push(id);
     }
     pub(crate) fn erase(&mut self, kind: Kind, id: DocId) {
-        self.named.push(Named { kind: kind.0, id: id.0, version: 0, digest: [0; 32], wrote: true });
+        self.named.push(Named { kind: kind.0, id: id.0, version: 0, digest: [0; 32], wrote: true, beside: [0; 16] });
         self.change.erases.push(Erase { kind, id });
     }
     /// Writes version `version` (the current one plus one) of a patient's document.
@@ -318,7 +335,8 @@ impl<'a> Act<'a> {
         terms: Vec<Term>,
         unique: Vec<Term>,
     ) {
-        self.wrote(kind, id, version, wardkeep_vault::vault::digest(&sealed));
+        let digest = wardkeep_vault::vault::digest(&sealed);
+        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: true, beside: beside(owner, &terms, &unique) });
         self.change.puts.push(Put { kind, id, owner, version: Version(version), sealed, terms, unique });
     }
 
@@ -403,15 +421,8 @@ impl<'a> Act<'a> {
         };
         let length = u32::try_from(actor.len()).map_err(|_| Error::Internal("event too long".to_owned()))?;
         let sealed = [&length.to_be_bytes()[..], &actor, &about].concat();
-        let term = |field: &str, value: &[u8]| self.app.exact_term(self.side.name(), kinds::EVENT, field, value);
-        let mut terms = vec![term("class", &(self.class as u16).to_be_bytes()), term("outcome", &[self.outcome as u8])];
-        if !self.who.id.is_empty() {
-            terms.push(term("actor", self.who.id.as_bytes()));
-        }
-        if let Some(key) = &self.subject {
-            terms.push(term("subject", &key.owner()));
-        }
         let owner = self.subject.as_ref().map_or(Owner::NONE, |key| Owner(key.owner()));
+        let terms = self.app.event_terms(self.side, part, owner);
         Ok(Put { kind: kinds::EVENT, id: DocId(self.event.0), owner, version: Version(1), sealed, terms, unique: Vec::new() })
     }
 }
@@ -449,6 +460,18 @@ impl ClearEvent {
 }
 
 impl App {
+    /// What finds an event. It follows from the event itself, so verification computes it anew.
+    pub(crate) fn event_terms(&self, side: Side, part: &ActorPart, owner: Owner) -> Vec<Term> {
+        let term = |field: &str, value: &[u8]| self.exact_term(side.name(), kinds::EVENT, field, value);
+        let mut terms = vec![term("class", &part.class.to_be_bytes()), term("outcome", &[part.outcome])];
+        if !part.who.id.is_empty() {
+            terms.push(term("actor", part.who.id.as_bytes()));
+        }
+        if owner != Owner::NONE {
+            terms.push(term("subject", &owner.0));
+        }
+        terms
+    }
     pub(crate) fn split_event(sealed: &[u8]) -> Result<(&[u8], &[u8])> {
         let (length, rest) = sealed.split_first_chunk::<4>().ok_or(Error::Integrity)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Error::Integrity)?;

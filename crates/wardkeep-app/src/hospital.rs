@@ -140,17 +140,25 @@ impl App {
     /// Opens an existing hospital. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Refused`] when there is none, [`Error::Unavailable`] when the key does not fit.
+    /// [`Error::Refused`] when there is none, [`Error::Unavailable`] when the key does not fit, when
+    /// the stores are older than the log knows, or when they were changed from outside.
     pub async fn open(parts: Parts, visit: &Visit) -> Result<App> {
-        let wrapped = parts
-            .control
-            .get(kinds::STORE_KEY, ZERO)
-            .await?
-            .ok_or_else(|| Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()))?;
+        let changed = "the settings, the signing key or the newest log entries do not match their seal: the control store was changed \
+                       from outside. Restore the newest backup, and keep this copy as evidence";
+        Self::open_sealed(parts, visit).await.map_err(|error| match error {
+            Error::Integrity => Error::Unavailable(changed.to_owned()),
+            error => error,
+        })
+    }
+
+    async fn open_sealed(parts: Parts, visit: &Visit) -> Result<App> {
+        let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
+        let started = parts.control.head(&stream(Side::Control)?).await?.is_some();
+        let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| {
+            if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }
+        })?;
         let vault = Vault::unlock(parts.provider.as_ref(), &wrapped.sealed).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let read = |document: Option<wardkeep_store::Document>| {
-            document.ok_or_else(|| Error::Refused("the control store is incomplete: restore it from a backup".to_owned()))
-        };
+        let read = |document: Option<wardkeep_store::Document>| document.ok_or_else(incomplete);
         let (hospital, seed) = {
             let context = |document: &wardkeep_store::Document| {
                 crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0)

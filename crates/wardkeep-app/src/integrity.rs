@@ -215,8 +215,9 @@ impl App {
         let Some(clear) = self.store(side).get(kinds::EVENT, DocId(event.0)).await? else { return Ok(false) };
         let Ok(leaf) = Leaf::decode(&entry.leaf) else { return Ok(false) };
         let Ok(Some(subject)) = self.open_subject_part(side, key, &clear, receipt) else { return Ok(false) };
-        let wanted = Named { kind: document.kind.0, id: document.id.0, version: document.version.0, digest: *digest, wrote: true };
-        Ok(leaf.event == event && about_matches(&subject.about, &leaf) && subject.about.named.contains(&wanted))
+        let wanted = (document.kind.0, document.id.0, document.version.0, *digest);
+        let wrote = |named: &Named| named.wrote && (named.kind, named.id, named.version, named.digest) == wanted;
+        Ok(leaf.event == event && about_matches(&subject.about, &leaf) && subject.about.named.iter().any(wrote))
     }
 
     /// The plain checks behind a badge, with the numbers that let somebody else repeat them.

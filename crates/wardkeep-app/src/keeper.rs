@@ -2,19 +2,21 @@
 //! exchanges stream heads, refuses to start on a rolled-back store. Runs as the job `keeper`.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::checkpoint::Monotonic;
 use wardkeep_ledger::proof::check_consistency;
-use wardkeep_ledger::publish::{bundle_path, encode_bundle, tile_path};
+use wardkeep_ledger::publish::{bundle_path, encode_bundle, last_paths, tile_path};
 use wardkeep_ledger::tree::{TILE_WIDTH, TileId};
 use wardkeep_ledger::{Checkpoint, Class, Head, StreamId};
 use wardkeep_policy::{Action, Resource};
+use wardkeep_store::Find;
 
 use crate::act::{Act, Side};
-use crate::{App, Error, Result, Visit, tiles};
+use crate::{App, Error, Result, Visit, kinds, tiles, verify};
 
 /// How often streams log each other's heads.
 const PEER_HEADS_MS: i64 = 60_000;
@@ -93,8 +95,9 @@ impl App {
         Ok(())
     }
 
-    /// Writes new entry bundles and tiles, then the checkpoint, so that a reader never sees a
-    /// checkpoint without its entries.
+    /// Writes new entry bundles and tiles, then the checkpoint, then drops narrower forms of the
+    /// same tiles: a reader never sees a checkpoint without its entries, also when the process is
+    /// killed in between.
     async fn publish(&self, side: Side, stream: &StreamId, head: Head, note: &str, dir: PathBuf) -> Result<()> {
         let from = self.state.lock().published.get(&side).copied().unwrap_or(0).min(head.size);
         let mut bundle = from / WIDTH;
@@ -111,7 +114,8 @@ impl App {
             bundle += BUNDLES_AT_ONCE;
         }
         self.publish_tiles(side, stream, from, head.size, &dir).await?;
-        write_files(dir, vec![("checkpoint".to_owned(), note.as_bytes().to_vec())]).await?;
+        write_files(dir.clone(), vec![("checkpoint".to_owned(), note.as_bytes().to_vec())]).await?;
+        drop_narrower(dir, from, head.size).await?;
         self.state.lock().published.insert(side, head.size);
         Ok(())
     }
@@ -159,32 +163,66 @@ impl App {
         Ok(())
     }
 
-    /// At start: neither the newest published checkpoint nor the stored one may know more than
-    /// the store, or anything else.
+    /// At start: neither the newest published checkpoint, nor the stored one, nor what the other
+    /// store's log noted may know more than the store, or anything else.
     ///
     /// # Errors
     /// `Unavailable` naming both heads ("rollback or fork").
     pub async fn check_rollback(&self) -> Result<()> {
-        let key = self.signer.verifying_key();
-        for side in SIDES {
+        for (side, other) in [(Side::Control, Side::Records), (Side::Records, Side::Control)] {
             let stream = self.stream(side)?;
-            let published =
-                self.paths.as_ref().and_then(|paths| std::fs::read_to_string(paths.ledger().join(stream.as_str()).join("checkpoint")).ok());
-            let stored = self.store(side).checkpoint(&stream).await?;
-            for (place, note) in [("published", published), ("stored", stored)] {
-                let Some(note) = note else { continue };
-                let known = Checkpoint::verify(&note, &key)
-                    .map_err(|error| Error::Unavailable(format!("the {place} checkpoint of {}: {error}", stream.as_str())))?;
-                self.check_extends(side, &stream, known.head, place).await?;
-                let mut state = self.state.lock();
-                let at = Moment(known.time_ms.unwrap_or(0));
-                state.signed.insert(side, (Monotonic::from(Some(known.head)), at));
-                if place == "published" {
-                    state.published.insert(side, known.head.size);
+            let published = self.known(&stream, "published", self.published_note(&stream)?)?;
+            let stored = self.known(&stream, "stored", self.store(side).checkpoint(&stream).await?)?;
+            for (place, known) in [("published", &published), ("stored", &stored)] {
+                if let Some(known) = known {
+                    self.check_extends(side, &stream, known.head, place).await?;
                 }
+            }
+            if let Some(peer) = self.noted_by(other, &stream).await? {
+                self.check_extends(side, &stream, peer, "other store's").await?;
+            }
+            let size = |known: &Option<Checkpoint>| known.as_ref().map_or(0, |known| known.head.size);
+            // The store keeps a checkpoint before it is published.
+            if size(&published) > size(&stored) {
+                return Err(Error::Unavailable(format!(
+                    "the {} store has lost its newest checkpoint, which counts {} entries: restore the newest backup, or keep this copy as evidence",
+                    side.name(),
+                    size(&published)
+                )));
+            }
+            let mut state = self.state.lock();
+            state.published.insert(side, size(&published));
+            if let Some(known) = stored {
+                state.signed.insert(side, (Monotonic::from(Some(known.head)), Moment(known.time_ms.unwrap_or(0))));
             }
         }
         Ok(())
+    }
+
+    fn published_note(&self, stream: &StreamId) -> Result<Option<String>> {
+        let Some(paths) = &self.paths else { return Ok(None) };
+        let path = paths.ledger().join(stream.as_str()).join("checkpoint");
+        match std::fs::read_to_string(&path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::Unavailable(format!("{} cannot be read: {error}", path.display()))),
+        }
+    }
+
+    fn known(&self, stream: &StreamId, place: &str, note: Option<String>) -> Result<Option<Checkpoint>> {
+        let bad = |cause: String| Error::Unavailable(format!("the {place} checkpoint of {}: {cause}", stream.as_str()));
+        let Some(note) = note else { return Ok(None) };
+        let known = Checkpoint::verify(&note, &self.signer.verifying_key()).map_err(|error| bad(error.to_string()))?;
+        if known.origin == self.origin(stream) { Ok(Some(known)) } else { Err(bad(format!("it belongs to {}", known.origin))) }
+    }
+
+    /// The newest head of `stream` that the log of another side holds.
+    async fn noted_by(&self, side: Side, stream: &StreamId) -> Result<Option<Head>> {
+        let term = self.exact_term(side.name(), kinds::EVENT, "class", &(Class::PeerHeads as u16).to_be_bytes());
+        let query = Find { kind: kinds::EVENT, all_of: vec![term], before: None, since: None, limit: 1 };
+        let Some(event) = self.store(side).find(&query).await?.into_iter().next() else { return Ok(None) };
+        let about = self.open_actor_part(side, &event)?.about;
+        Ok(about.as_ref().and_then(verify::peer).filter(|(name, _)| name == stream.as_str()).map(|(_, head)| head))
     }
 
     async fn check_extends(&self, side: Side, stream: &StreamId, known: Head, place: &str) -> Result<()> {
@@ -219,11 +257,33 @@ impl App {
     }
 }
 
-/// Writes each file beside its place and renames it, then drops narrower forms of the same tile.
+/// Of everything that grew since `from` entries, keeps only the widest form.
+async fn drop_narrower(dir: PathBuf, from: u64, size: u64) -> Result<()> {
+    // What was the last tile then is full now, or wider, or the same.
+    let kept = last_paths(size);
+    let grown: Vec<String> = last_paths(from).into_iter().filter(|file| !kept.contains(file)).collect();
+    on_disk(move || {
+        for file in kept.iter().chain(&grown).filter(|file| file.contains(".p/")) {
+            let Some(narrower) = dir.join(file).parent().map(Path::to_path_buf).filter(|narrower| narrower.is_dir()) else { continue };
+            for entry in std::fs::read_dir(&narrower)? {
+                let entry = entry?.path();
+                if !kept.iter().any(|kept| entry == dir.join(kept)) {
+                    std::fs::remove_file(entry)?;
+                }
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Writes each file beside its place and renames it.
 async fn write_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<()> {
-    let written =
-        tokio::task::spawn_blocking(move || files.into_iter().try_for_each(|(path, bytes)| write_file(&dir.join(path), &bytes))).await;
-    match written {
+    on_disk(move || files.into_iter().try_for_each(|(path, bytes)| write_file(&dir.join(path), &bytes))).await
+}
+
+async fn on_disk(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<()> {
+    match tokio::task::spawn_blocking(work).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Error::Unavailable(format!("the log cannot be published: {error}"))),
         Err(error) => Err(Error::Internal(error.to_string())),
@@ -234,16 +294,12 @@ fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent)?;
     let beside = path.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::rename(&beside, path)?;
-    let narrower = if parent.extension().is_some_and(|e| e == "p") { parent.to_path_buf() } else { path.with_extension("p") };
-    if narrower.is_dir() {
-        for entry in std::fs::read_dir(&narrower)? {
-            let entry = entry?.path();
-            if entry != path {
-                std::fs::remove_file(entry)?;
-            }
-        }
+    let mut file = std::fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    // Partial tiles are written anew at the next start. Whatever else a power cut empties stays
+    // empty, and an empty checkpoint would refuse that start.
+    if parent.extension().is_none_or(|extension| extension != "p") {
+        file.sync_all()?;
     }
-    Ok(())
+    std::fs::rename(&beside, path)
 }

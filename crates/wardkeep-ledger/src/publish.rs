@@ -20,6 +20,24 @@ pub fn bundle_path(index: u64, width: usize) -> String {
     format!("tile/entries/{}", numbered(index, width))
 }
 
+/// The rightmost bundle and the rightmost tile of each level of a tree of this size: all that is
+/// published in partial form.
+#[must_use]
+pub fn last_paths(size: u64) -> Vec<String> {
+    let (mut paths, mut count, mut level) = (Vec::new(), size, 0u8);
+    while count > 0 {
+        let last = count - 1;
+        let width = usize::try_from(last % TILE_WIDTH as u64).unwrap_or(0) + 1;
+        let id = TileId { level, index: last / TILE_WIDTH as u64 };
+        if level == 0 {
+            paths.push(bundle_path(id.index, width));
+        }
+        paths.push(tile_path(id, width));
+        (count, level) = (count / TILE_WIDTH as u64, level.saturating_add(1));
+    }
+    paths
+}
+
 /// Groups of three digits, all but the last with an `x`: 1234067 is `x001/x234/067`.
 fn numbered(index: u64, width: usize) -> String {
     let mut groups = vec![format!("{:03}", index % 1000)];

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::checkpoint::{Checkpoint, CheckpointError, VerifyingKey};
+use crate::checkpoint::{Checkpoint, VerifyingKey};
 use crate::leaf::{Class, Leaf, StreamId};
-use crate::publish::{bundle_path, decode_bundle, tile_path};
+use crate::publish::{bundle_path, decode_bundle, last_paths, tile_path};
 use crate::tree::{Edge, Hash, Head, TILE_WIDTH, TileId, leaf_hash};
 
 /// Where published bytes come from.
@@ -103,7 +103,7 @@ impl Finding {
             Finding::SequenceGap => "entries of one run of the program do not follow each other",
             Finding::NotOpened => "the first entry does not open the stream",
             Finding::RootMismatch => "the entries do not give the signed root: something was changed, removed or added",
-            Finding::TileMismatch => "a published tile is missing or differs from what the entries give",
+            Finding::TileMismatch => "a published tile is missing, or differs from what the entries give",
             Finding::Rollback => "an earlier checkpoint knows more, or other, entries: rollback or fork",
         }
     }
@@ -139,9 +139,6 @@ pub fn verify(
     names.into_iter().map(|name| verify_stream(source, &name, key, earlier.get(&name), progress)).collect()
 }
 
-/// How often a stream that grows under the verifier's eyes is read again.
-const AGAIN_MAX: usize = 5;
-
 fn verify_stream(
     source: &impl LogSource,
     name: &str,
@@ -149,52 +146,63 @@ fn verify_stream(
     earlier: Option<&Checkpoint>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<StreamReport> {
-    let mut note = source.read(name, "checkpoint")?;
-    for _ in 0..AGAIN_MAX {
-        let report = verify_at(source, name, note.as_deref(), key, earlier, progress)?;
-        if report.findings.is_empty() {
-            return Ok(report);
-        }
-        // A running server drops the narrower form of a tile when it publishes a wider one.
-        let now = source.read(name, "checkpoint")?;
-        if now == note {
-            return Ok(report);
-        }
-        note = now;
-    }
-    verify_at(source, name, note.as_deref(), key, earlier, progress)
-}
-
-fn verify_at(
-    source: &impl LogSource,
-    name: &str,
-    note: Option<&[u8]>,
-    key: &VerifyingKey,
-    earlier: Option<&Checkpoint>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> std::io::Result<StreamReport> {
     let mut report = StreamReport { stream: name.to_owned(), head: None, sealed_ms: None, classes: BTreeMap::new(), findings: Vec::new() };
-    let note = note.ok_or(Finding::NoCheckpoint).and_then(|note| std::str::from_utf8(note).map_err(|_| Finding::NoCheckpoint));
-    let checkpoint = note.and_then(|note| {
-        Checkpoint::verify(note, key).map_err(|error| match error {
-            CheckpointError::Malformed(_) => Finding::NoCheckpoint,
-            _ => Finding::BadSignature,
-        })
-    });
-    let checkpoint = match checkpoint {
+    let mut source = Frozen { source, files: BTreeMap::new() };
+    let checkpoint = match source.freeze(name, key)? {
         Ok(checkpoint) => checkpoint,
         Err(finding) => {
             report.findings.push((finding, 0));
             return Ok(report);
         }
     };
-    if checkpoint.origin != key.origin(name) {
+    if checkpoint.origin.rsplit('/').next() != Some(name) {
         report.findings.push((Finding::WrongOrigin, 0));
     }
     report.head = Some(checkpoint.head);
     report.sealed_ms = checkpoint.time_ms;
-    walk(source, name, &checkpoint, earlier, &mut report, progress)?;
+    walk(&source, name, &checkpoint, earlier, &mut report, progress)?;
     Ok(report)
+}
+
+/// Tries to read a checkpoint together with its partial tiles while a server publishes.
+const FREEZES_MAX: usize = 20;
+
+/// A source whose partial tiles were read together with the checkpoint: a running server replaces
+/// them by wider ones every second, which must not look like a loss.
+struct Frozen<'a, S> {
+    source: &'a S,
+    files: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+impl<S: LogSource> Frozen<'_, S> {
+    fn freeze(&mut self, name: &str, key: &VerifyingKey) -> std::io::Result<Result<Checkpoint, Finding>> {
+        let mut bytes = self.source.read(name, "checkpoint")?;
+        let mut tries = 0;
+        loop {
+            let Some(note) = bytes.clone().and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(Err(Finding::NoCheckpoint)) };
+            let Ok(checkpoint) = Checkpoint::verify(&note, key) else { return Ok(Err(Finding::BadSignature)) };
+            let paths = last_paths(checkpoint.head.size).into_iter();
+            self.files = paths.map(|path| Ok((path.clone(), self.source.read(name, &path)?))).collect::<std::io::Result<_>>()?;
+            let now = self.source.read(name, "checkpoint")?;
+            tries += 1;
+            if now == bytes || tries == FREEZES_MAX {
+                return Ok(Ok(checkpoint));
+            }
+            bytes = now;
+        }
+    }
+}
+
+impl<S: LogSource> LogSource for Frozen<'_, S> {
+    fn streams(&self) -> std::io::Result<Vec<String>> {
+        self.source.streams()
+    }
+    fn read(&self, stream: &str, path: &str) -> std::io::Result<Option<Vec<u8>>> {
+        match self.files.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.source.read(stream, path),
+        }
+    }
 }
 
 fn walk(
@@ -226,9 +234,10 @@ fn walk(
             hashes.push(leaf_hash(bytes));
         }
         let before = edge.clone();
-        // A tile that is not full yet changes later in the walk: only its last form is published.
-        for (id, hashes) in edge.append(&hashes).iter().filter(|(_, hashes)| hashes.len() == TILE_WIDTH) {
-            check_tile(source, name, *id, hashes, at, report)?;
+        for (id, hashes) in edge.append(&hashes) {
+            if is_final(id, hashes.len(), size) {
+                check_tile(source, name, &tile_path(id, hashes.len()), &hashes, at, report)?;
+            }
         }
         if let Some(earlier) = earlier.filter(|e| e.head.size > at && e.head.size <= at + width as u64) {
             let mut then = before;
@@ -240,17 +249,20 @@ fn walk(
         at += width as u64;
         progress(at, size);
     }
-    for (id, hashes) in edge.partial_tiles() {
-        check_tile(source, name, id, hashes, size, report)?;
-    }
     if edge.head().root != checkpoint.head.root {
         report.findings.push((Finding::RootMismatch, size));
     }
     Ok(())
 }
 
-fn check_tile(source: &impl LogSource, name: &str, id: TileId, hashes: &[Hash], at: u64, report: &mut StreamReport) -> std::io::Result<()> {
-    if source.read(name, &tile_path(id, hashes.len()))?.is_none_or(|bytes| bytes != hashes.concat()) {
+/// A tile that grows later in the walk is published in its last form alone.
+fn is_final(id: TileId, width: usize, size: u64) -> bool {
+    let below = size.checked_shr(8 * u32::from(id.level)).unwrap_or(0);
+    below.saturating_sub(id.index.saturating_mul(TILE_WIDTH as u64)).min(TILE_WIDTH as u64) == width as u64
+}
+
+fn check_tile(source: &impl LogSource, name: &str, path: &str, hashes: &[Hash], at: u64, report: &mut StreamReport) -> std::io::Result<()> {
+    if source.read(name, path)?.is_none_or(|bytes| bytes != hashes.concat()) {
         report.findings.push((Finding::TileMismatch, at));
     }
     Ok(())
@@ -272,5 +284,5 @@ fn check_leaf(bytes: &[u8], index: u64, stream: Option<&StreamId>, boots: &mut B
     if leaf.sequence != *expected {
         report.findings.push((Finding::SequenceGap, index));
     }
-    *expected = leaf.sequence.saturating_add(1);
+    *expected = leaf.sequence + 1;
 }

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use wardkeep_ledger::{Discloses, Draft, EventId, Hash, Head, StreamId, tree::TileId};
 
+use crate::inspect::Inspect;
+
 /// What sort of document; the numbers belong to the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Kind(pub u16);
@@ -208,6 +210,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Can the store be read and is its schema the one this program knows?
     async fn health(&self) -> Result<(), StoreError>;
+    /// The engine's bookkeeping, for verification.
+    fn inspection(&self) -> &dyn Inspect;
 }
 
 #[derive(Debug, thiserror::Error)]

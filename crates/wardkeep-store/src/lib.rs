@@ -6,11 +6,13 @@ pub mod committer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contract;
+pub mod inspect;
 pub mod memory;
 pub mod sqlite;
 mod stream;
 
 pub use committer::{CommitError, Committer};
 pub use contract::*;
+pub use inspect::{Beside, Flaw, Inspect};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};

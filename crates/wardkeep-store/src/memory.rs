@@ -11,6 +11,7 @@ use crate::check::{self, Look};
 use crate::contract::{
     Applied, Changeset, DocId, Document, Entry, Find, Kind, Owner, Put, Refusal, Seq, Store, StoreError, Term, Version, Writer,
 };
+use crate::inspect::{Beside, Flaw, Inspect};
 use crate::stream::{Growth, Tail};
 
 /// Empty at first; gone when dropped.
@@ -46,8 +47,8 @@ struct State {
     current: BTreeSet<(Kind, u64)>,
     terms: BTreeSet<(Kind, Term, u64)>,
     unique: HashMap<(Kind, Term), DocId>,
-    /// Terms and unique terms of each document's current version.
-    held: HashMap<(Kind, DocId), (Vec<Term>, Vec<Term>)>,
+    /// Terms and unique terms that each version was put with.
+    beside: BTreeMap<u64, (Vec<Term>, Vec<Term>)>,
     streams: BTreeMap<String, Stream>,
     events: HashMap<EventId, (String, u64)>,
     counters: HashMap<[u8; 16], u64>,
@@ -164,7 +165,7 @@ impl State {
         let Put { kind, id, owner, version, sealed, terms, unique } = put;
         self.terms.extend(terms.iter().chain(&unique).map(|term| (kind, *term, self.seq)));
         self.unique.extend(unique.iter().map(|term| ((kind, *term), id)));
-        self.held.insert((kind, id), (terms, unique));
+        self.beside.insert(self.seq, (terms, unique));
         self.versions.entry((kind, id)).or_default().push(self.seq);
         self.current.insert((kind, self.seq));
         self.documents.insert(self.seq, Document { kind, id, owner, version, seq: Seq(self.seq), sealed });
@@ -174,7 +175,7 @@ impl State {
     fn supersede(&mut self, kind: Kind, id: DocId) {
         let Some(seq) = self.current(kind, id).map(|document| document.seq.0) else { return };
         self.current.remove(&(kind, seq));
-        let (terms, unique) = self.held.remove(&(kind, id)).unwrap_or_default();
+        let (terms, unique) = self.beside.get(&seq).cloned().unwrap_or_default();
         for term in terms.iter().chain(&unique) {
             self.terms.remove(&(kind, *term, seq));
         }
@@ -189,6 +190,7 @@ impl State {
         self.supersede(kind, id);
         for seq in self.versions.remove(&(kind, id)).unwrap_or_default() {
             self.documents.remove(&seq);
+            self.beside.remove(&seq);
         }
         self.marks.remove(&(kind, id));
     }
@@ -341,5 +343,32 @@ impl Store for MemoryStore {
 
     async fn health(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn inspection(&self) -> &dyn Inspect {
+        self
+    }
+}
+
+#[async_trait]
+impl Inspect for MemoryStore {
+    async fn beside(&self, after: Seq, limit: usize) -> Result<Vec<Beside>, StoreError> {
+        let state = self.state();
+        let later = state.beside.range(after.0.saturating_add(1)..).take(limit);
+        Ok(later.map(|(seq, (terms, unique))| Beside { seq: Seq(*seq), terms: terms.clone(), unique: unique.clone() }).collect())
+    }
+
+    async fn counter(&self, key: [u8; 16]) -> Result<u64, StoreError> {
+        Ok(self.state().counters.get(&key).copied().unwrap_or(0))
+    }
+
+    async fn clock(&self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, Seq)>, StoreError> {
+        let from = after.map_or(i64::MIN, |time| time.saturating_add(1));
+        Ok(self.state().clock.range(from..).take(limit).map(|(time, seq)| (*time, Seq(*seq))).collect())
+    }
+
+    /// Nobody reaches this memory but the engine itself.
+    async fn flaws(&self) -> Result<Vec<Flaw>, StoreError> {
+        Ok(Vec::new())
     }
 }

@@ -46,6 +46,7 @@ impl From<Error> for Failure {
         };
         let message = match error {
             Error::NotFound => "there is no such account".to_owned(),
+            Error::Unavailable(cause) => cause,
             error => error.to_string(),
         };
         Self::new(code, message)

@@ -33,6 +33,10 @@ impl Fail {
             Self::Sql(error) => error,
         };
         let (path, cause) = (path.display().to_string(), error.to_string());
+        if matches!(error, Sql::FromSqlConversionFailure(..) | Sql::InvalidColumnType(..) | Sql::IntegralValueOutOfRange(..)) {
+            // The program never writes such a value.
+            return StoreError::Damaged(format!("{path}: a row was changed from outside; run `wardkeep verify --records`"));
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::DiskFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked(path),

@@ -6,6 +6,7 @@
 //! sealed bytes mean.
 
 mod error;
+mod inspect;
 mod read;
 mod rows;
 mod schema;
@@ -22,6 +23,7 @@ use tokio::sync::{Semaphore, oneshot};
 use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
 
 use crate::contract::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Owner, Refusal, Seq, Store, StoreError, Writer};
+use crate::inspect::{Beside, Flaw, Inspect};
 use error::Fail;
 use write::{Marks, Writing};
 
@@ -283,5 +285,28 @@ impl Store for SqliteStore {
 
     async fn health(&self) -> Result<(), StoreError> {
         self.read("checking the store", read::health).await
+    }
+
+    fn inspection(&self) -> &dyn Inspect {
+        self
+    }
+}
+
+#[async_trait]
+impl Inspect for SqliteStore {
+    async fn beside(&self, after: Seq, limit: usize) -> Result<Vec<Beside>, StoreError> {
+        self.read("reading terms", move |db| inspect::beside(db, after, limit)).await
+    }
+
+    async fn counter(&self, key: [u8; 16]) -> Result<u64, StoreError> {
+        self.read("reading a running number", move |db| inspect::counter(db, key)).await
+    }
+
+    async fn clock(&self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, Seq)>, StoreError> {
+        self.read("reading commit times", move |db| inspect::clock(db, after, limit)).await
+    }
+
+    async fn flaws(&self) -> Result<Vec<Flaw>, StoreError> {
+        self.read("inspecting the store", inspect::flaws).await
     }
 }

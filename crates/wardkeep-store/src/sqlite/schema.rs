@@ -121,6 +121,10 @@ pub(crate) fn open_writer(path: &Path, pages_max: Option<u32>) -> Result<Connect
         // Erased terms are overwritten wherever that costs no extra write.
         connection.pragma_update(None, "secure_delete", "FAST")?;
         migrate(&mut connection, found.unwrap_or(0))?;
+        if !is_ours(&connection)? {
+            let what = "its tables, indexes or triggers are not those of a wardkeep store; restore it from a backup, and keep this copy";
+            return Err(StoreError::Damaged(format!("{}: {what}", path.display())).into());
+        }
         if let Some(pages) = pages_max {
             connection.pragma_update(None, "max_page_count", pages)?;
         }
@@ -202,6 +206,20 @@ fn migrate(connection: &mut Connection, found: i64) -> Result<(), Fail> {
         tracing::info!(schema = version, "store schema brought up to date");
     }
     Ok(())
+}
+
+/// Does the schema hold exactly what the migrations make? A trigger planted from outside would run
+/// inside our transactions.
+pub(crate) fn is_ours(connection: &Connection) -> Result<bool, Fail> {
+    let objects = |connection: &Connection| -> Result<Vec<(String, String, Option<String>)>, Fail> {
+        let mut statement =
+            connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name")?;
+        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+        Ok(found)
+    };
+    let fresh = Connection::open_in_memory()?;
+    MIGRATIONS.iter().try_for_each(|sql| fresh.execute_batch(sql))?;
+    Ok(objects(connection)? == objects(&fresh)?)
 }
 
 /// SQLite gives its side files the mode of the main file, so only this one needs care.

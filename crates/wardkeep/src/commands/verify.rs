@@ -27,9 +27,11 @@ pub(crate) async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), 
     for report in &reports {
         text.push_str(&stream(report, &mut findings));
     }
-    if reports.is_empty() {
-        findings.push(json!({"code": "no-streams", "words": "the published log holds no stream"}));
-        text.push_str("The published log holds no stream.\n");
+    // Each store has at least one stream; a log that lost all of one is not whole.
+    for store in ["control", "records"] {
+        if !reports.iter().any(|report| report.stream.split('.').next() == Some(store)) {
+            find(&mut findings, &mut text, "stream-missing", &format!("the published log holds no stream of the {store} store"));
+        }
     }
     let mut records = Value::Null;
     if options.records {
@@ -47,16 +49,19 @@ pub(crate) async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), 
 }
 
 fn key(ledger: &Path, given: Option<&str>) -> Result<VerifyingKey, Failure> {
-    let text = match given {
-        Some(text) if text.contains('+') && !Path::new(text).exists() => text.to_owned(),
-        Some(path) => read_key(Path::new(path))?,
-        None => read_key(&ledger.join("log.vkey"))?,
+    // A key that was named wrongly is bad input; one beside the log that is none any more was changed.
+    let (text, code) = match given {
+        Some(text) if text.contains('+') && !Path::new(text).exists() => (text.to_owned(), 3),
+        Some(path) => (read_key(Path::new(path))?, 3),
+        None => (read_key(&ledger.join("log.vkey"))?, 5),
     };
-    VerifyingKey::parse(text.trim()).map_err(|error| Failure::new(3, format!("that is no public key of a log: {error}")))
+    let fix = "name the log's public key with --key";
+    VerifyingKey::parse(text.trim()).map_err(|error| Failure::new(code, format!("that is no public key of a log: {error}; {fix}")))
 }
 
 fn read_key(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::new(4, format!("{} cannot be read: {error}", path.display())))
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(4, format!("{} cannot be read: {error}; name the log's public key with --key", path.display())))
 }
 
 fn stream(report: &StreamReport, findings: &mut Vec<Value>) -> String {
@@ -70,6 +75,11 @@ fn stream(report: &StreamReport, findings: &mut Vec<Value>) -> String {
     text
 }
 
+fn find(findings: &mut Vec<Value>, text: &mut String, code: &str, words: &str) {
+    text.push_str(&format!("  {words} ({code})\n"));
+    findings.push(json!({"code": code, "words": words}));
+}
+
 fn shape(report: &StreamReport) -> Value {
     json!({
         "stream": report.stream,
@@ -81,6 +91,10 @@ fn shape(report: &StreamReport) -> Value {
 
 async fn check_records(data: &Path, out: &Out, text: &mut String, findings: &mut Vec<Value>) -> Result<Value, Failure> {
     let house = house::open(data).await?;
+    let beside = std::fs::read_to_string(Paths::new(data).ledger().join("log.vkey")).unwrap_or_default();
+    if beside.trim() != house.app.log_key() {
+        find(findings, text, "key-replaced", "the public key beside the published log is not this hospital's");
+    }
     let progress = Progress::new("Verifying the records", *out);
     let report = house.app.verify_records(&house.operator(), &|done, of| progress.at(done, of)).await;
     progress.end();
@@ -88,8 +102,7 @@ async fn check_records(data: &Path, out: &Out, text: &mut String, findings: &mut
     let report = report?;
     text.push_str(&format!("{} documents, {} events, {} files read and compared\n", report.documents, report.events, report.blobs));
     for finding in &report.findings {
-        text.push_str(&format!("  {} ({})\n", finding.words, finding.code));
-        findings.push(json!({"code": finding.code, "words": finding.words}));
+        find(findings, text, finding.code, &finding.words);
     }
     Ok(json!({"documents": report.documents, "events": report.events, "blobs": report.blobs}))
 }
