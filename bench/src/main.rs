@@ -1,0 +1,80 @@
+//! Starts the release binary, drives it over HTTP, and says how fast it is, beside what the
+//! machine itself can do. Results are for `bench/README.md`; nothing here is a test.
+
+mod cases;
+mod driver;
+mod limits;
+mod machine;
+mod report;
+mod seed;
+mod server;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::cases::Group;
+use crate::driver::Bounds;
+use crate::report::Report;
+
+/// Measures a wardkeep binary from outside.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example:
+  cargo build --release -p wardkeep
+  cargo run --release -p wardkeep-bench -- --binary target/release/wardkeep --patients 1000,100000 --json out.json")]
+struct Options {
+    /// The program to measure
+    #[arg(long, default_value = "target/release/wardkeep")]
+    binary: PathBuf,
+    /// Sizes of hospitals, smallest first
+    #[arg(long, value_delimiter = ',', default_value = "1000,100000")]
+    patients: Vec<u64>,
+    /// Stroke assessments imported beside the patients, for each size [default: as many as patients]
+    #[arg(long)]
+    stroke_rows: Option<u64>,
+    /// Where seeded hospitals are kept; the disk that is measured
+    #[arg(long, default_value = "bench-data")]
+    data: PathBuf,
+    /// Only these groups of cases
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Group>,
+    /// Measured rounds of each case, after one that warms up; medians are told
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Longest round in seconds
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Write all numbers to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let binary = options.binary.canonicalize().with_context(|| format!("{}: build it first", options.binary.display()))?;
+    std::fs::create_dir_all(&options.data)?;
+    let bounds = Bounds { rounds: options.rounds.max(1), time: Duration::from_secs_f64(options.seconds), requests: 50_000 };
+    // One thread drives, so that the other core is the server's alone.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    eprintln!("the machine's own limits");
+    let limits = runtime.block_on(limits::measure(&options.data, bounds))?;
+    let mut report = Report::new(limits);
+    for patients in &options.patients {
+        let stroke_rows = options.stroke_rows.unwrap_or(*patients);
+        let (pristine, seeded) = seed::seeded(&options.data, &binary, *patients, stroke_rows)?;
+        let run = options.data.join("run");
+        if run.exists() {
+            std::fs::remove_dir_all(&run)?;
+        }
+        machine::copy(&pristine, &run.join("hospital"))?;
+        let size = runtime.block_on(cases::run(&binary, &run.join("hospital"), seeded, &options.only, bounds))?;
+        report.sizes.push(size);
+    }
+    print!("{}", report.tables());
+    if let Some(path) = &options.json {
+        std::fs::write(path, serde_json::to_vec_pretty(&report)?).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
