@@ -26,8 +26,6 @@ pub(crate) struct Envelope<T> {
 pub(crate) struct Opened<T> {
     pub version: u64,
     pub event: EventId,
-    /// SHA-256 of the sealed bytes it was opened from.
-    pub digest: [u8; 32],
     pub body: T,
 }
 
@@ -37,12 +35,7 @@ pub(crate) fn context(store: &'static str, kind: Kind, id: DocId, version: u64) 
 
 fn decode<T: DeserializeOwned>(document: &Document, plain: &Plain) -> Result<Opened<T>> {
     let envelope: Envelope<T> = serde_json::from_slice(plain).map_err(|_| Error::Integrity)?;
-    Ok(Opened {
-        version: document.version.0,
-        event: EventId(envelope.event),
-        digest: wardkeep_vault::vault::digest(&document.sealed),
-        body: envelope.body,
-    })
+    Ok(Opened { version: document.version.0, event: EventId(envelope.event), body: envelope.body })
 }
 
 impl App {

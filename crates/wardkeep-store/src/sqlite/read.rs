@@ -149,3 +149,27 @@ pub(crate) fn health(db: &Connection) -> Found<()> {
     db.prepare_cached("SELECT seq FROM sequence")?.query_row([], |row| row.get::<_, i64>(0))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::super::schema;
+    use super::*;
+
+    #[test]
+    fn a_cached_statement_is_prepared_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("records.db");
+        drop(schema::open_writer(&path, None).unwrap());
+        let db = schema::open_reader(&path).unwrap();
+        for kind in [1, 42, 1, 7] {
+            get(&db, Kind(kind), DocId([kind as u8; 16])).unwrap();
+            find(&db, &Find { kind: Kind(kind), all_of: Vec::new(), before: None, since: None, limit: usize::from(kind) }).unwrap();
+        }
+        let sql = format!("SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND id = ?2 ORDER BY version DESC LIMIT 1");
+        let statement = db.prepare_cached(&sql).unwrap();
+        assert!(statement.get_status(StatementStatus::Run) >= 4);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+}

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::Fail;
@@ -179,6 +180,9 @@ fn recognise(connection: &Connection, path: &Path) -> Result<Option<i64>, Fail> 
 
 fn settle(connection: &Connection, cache_kib: i64) -> Result<(), Fail> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Plans do not follow bound values. Without this, SQLite prepares a cached statement anew at
+    // every use, because letting go of the values counts as a change of them.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "mmap_size", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
