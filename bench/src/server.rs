@@ -25,6 +25,8 @@ const PACE: &str = "60000000";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     pub resident_kib: u64,
+    /// The part that is no mapped file.
+    pub anonymous_kib: u64,
     pub peak_kib: u64,
 }
 
@@ -88,7 +90,7 @@ impl Server {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name} in /proc"))?;
             line.trim().trim_end_matches(" kB").parse::<u64>().context("a number of kB")
         };
-        Ok(Memory { resident_kib: field("VmRSS:")?, peak_kib: field("VmHWM:")? })
+        Ok(Memory { resident_kib: field("VmRSS:")?, anonymous_kib: field("RssAnon:")?, peak_kib: field("VmHWM:")? })
     }
 
     /// The peak begins again at what is resident now.
