@@ -7,7 +7,6 @@ use http::Request;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-use super::pages::multipart_head;
 use super::{Running, Session, megabytes};
 use crate::driver::{Body, Bounds, Client, get, median, post};
 use crate::machine;
@@ -34,6 +33,17 @@ fn filler() -> Bytes {
         state.to_le_bytes()
     });
     words.collect()
+}
+
+/// The bytes of a multipart form: the token, other short fields, and the head of the file.
+fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name: &str, media_type: &str) -> Bytes {
+    let mut text = String::new();
+    for (name, value) in fields {
+        text.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
+    }
+    text.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n"));
+    text.push_str(&format!("Content-Type: {media_type}\r\n\r\n"));
+    Bytes::from(text)
 }
 
 /// A form with a PDF of exactly `mib` MiB, sent piece by piece.
