@@ -1,7 +1,10 @@
 //! Pages that read: lists and searches, the chart, the log.
 
 use anyhow::{Context, Result};
+<<<<<<< HEAD
 use bytes::Bytes;
+=======
+>>>>>>> bench
 use http::Request;
 
 use super::{Running, Session};
@@ -58,6 +61,7 @@ pub(crate) async fn log(running: &mut Running<'_>) -> Result<()> {
     }
     Ok(())
 }
+<<<<<<< HEAD
 
 /// The bytes of a multipart form: the token, other short fields, and the head of the file.
 pub(crate) fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name: &str, media_type: &str) -> Bytes {
@@ -69,3 +73,5 @@ pub(crate) fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name:
     text.push_str(&format!("Content-Type: {media_type}\r\n\r\n"));
     Bytes::from(text)
 }
+=======
+>>>>>>> bench

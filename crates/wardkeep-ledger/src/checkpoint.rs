@@ -116,7 +116,8 @@ impl Checkpoint {
                 return Err(CheckpointError::Malformed("an empty extension line"));
             }
             if let Some(ms) = line.strip_prefix("time ") {
-                let ms: i64 = ms.parse().ok().filter(|n: &i64| n.to_string() == ms).ok_or(CheckpointError::Malformed("no time in plain form"))?;
+                let ms: i64 =
+                    ms.parse().ok().filter(|n: &i64| n.to_string() == ms).ok_or(CheckpointError::Malformed("no time in plain form"))?;
                 if time_ms.replace(ms).is_some() {
                     return Err(CheckpointError::Malformed("two times"));
                 }

@@ -102,8 +102,7 @@ pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, C
         .and_then(|line| line.strip_prefix("extra "))
         .and_then(|leaf| STANDARD.decode(leaf).ok())
         .ok_or("the entry is missing")?;
-    let index: u64 =
-        lines.next().and_then(|line| line.strip_prefix("index ")).and_then(plain_number).ok_or("the index is missing")?;
+    let index: u64 = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(plain_number).ok_or("the index is missing")?;
     let path: Option<Vec<Hash>> = lines.map(|line| STANDARD.decode(line).ok().and_then(|bytes| bytes.try_into().ok())).collect();
     let path = path.ok_or("a hash is malformed")?;
     let checkpoint = Checkpoint::verify(note, key).map_err(|_| "the checkpoint is not signed by this log")?;

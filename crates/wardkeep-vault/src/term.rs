@@ -21,7 +21,11 @@ const WORDS_MAX: usize = 8;
 /// dropped, other punctuation to blanks, blanks collapsed.
 #[must_use]
 pub fn normalise(text: &str) -> String {
-    let plain = text.nfkd().filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '`')).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let plain = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c) && !matches!(c, '\'' | '\u{2019}' | '`'))
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase);
     let spaced: String = plain.map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }

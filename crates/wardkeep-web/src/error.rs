@@ -78,9 +78,12 @@ pub fn show(error: &Error) -> Shown {
             "Your text is not lost: go back, copy it, and open the newest version.",
         ),
         Error::Refused(words) => shown(StatusCode::CONFLICT, "refused", "That is not possible now", words.clone()),
-        Error::OutOfRange { .. } => {
-            shown(StatusCode::RANGE_NOT_SATISFIABLE, "out_of_range", "No such part", "The file has no bytes in the range that was asked for.")
-        }
+        Error::OutOfRange { .. } => shown(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            "out_of_range",
+            "No such part",
+            "The file has no bytes in the range that was asked for.",
+        ),
         Error::Integrity => shown(
             StatusCode::UNPROCESSABLE_ENTITY,
             "check_failed",

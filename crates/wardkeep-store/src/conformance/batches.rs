@@ -1,6 +1,9 @@
 //! One changeset is whole or nothing; one batch is one transaction.
 
-use super::{Engine, NOTE, Outcomes, about, accept, change, commit, erasing, event, everything, expecting, id, put, recording, term, with_terms, writer};
+use super::{
+    Engine, NOTE, Outcomes, about, accept, change, commit, erasing, event, everything, expecting, id, put, recording, term, with_terms,
+    writer,
+};
 use crate::contract::{Changeset, Owner, Refusal, Seq, Version};
 
 /// A changeset with something of everything, which `spoil` makes one that must be refused.

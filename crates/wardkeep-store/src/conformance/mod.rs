@@ -18,7 +18,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft};
 
-use crate::contract::{Applied, Changeset, DocId, Erase, Expect, Find, Kind, Owner, Put, Refusal, Store, StoreError, Term, Version, Writer};
+use crate::contract::{
+    Applied, Changeset, DocId, Erase, Expect, Find, Kind, Owner, Put, Refusal, Store, StoreError, Term, Version, Writer,
+};
 
 /// What the suite needs of an engine under test.
 #[async_trait]

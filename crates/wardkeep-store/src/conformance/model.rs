@@ -28,7 +28,11 @@ struct Model {
 
 impl Model {
     fn version(&self, kind: Kind, id: DocId) -> Version {
-        self.current(kind).filter(|(document, ..)| document.id == id).map(|(document, ..)| document.version).next().unwrap_or(Version::ABSENT)
+        self.current(kind)
+            .filter(|(document, ..)| document.id == id)
+            .map(|(document, ..)| document.version)
+            .next()
+            .unwrap_or(Version::ABSENT)
     }
 
     /// Newest version of each document of a kind, newest first.

@@ -1,7 +1,10 @@
 //! What outlives the handle. An engine that keeps nothing passes these by having nothing to lose.
 
 use super::ledger::recompute;
-use super::{Engine, NOTE, Outcomes, about, accept, change, commit, erasing, event, everything, id, put, recording, stream_id, term, with_terms, writer};
+use super::{
+    Engine, NOTE, Outcomes, about, accept, change, commit, erasing, event, everything, id, put, recording, stream_id, term, with_terms,
+    writer,
+};
 use crate::contract::{Owner, Refusal, Seq, Version};
 
 pub async fn what_was_committed_is_there_after_reopening(engine: &dyn Engine) -> Outcomes {

@@ -113,15 +113,8 @@ fn writer(boot: u8) -> Writer {
 fn note(number: u16, version: u64) -> Changeset {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&number.to_be_bytes());
-    let put = Put {
-        kind: KIND,
-        id: DocId(id),
-        owner: Owner([4; 16]),
-        version: Version(version),
-        sealed: vec![],
-        terms: vec![],
-        unique: vec![],
-    };
+    let put =
+        Put { kind: KIND, id: DocId(id), owner: Owner([4; 16]), version: Version(version), sealed: vec![], terms: vec![], unique: vec![] };
     let discloses = Discloses::Owners(vec![[4; 16]]);
     Changeset { expects: vec![], puts: vec![put], erases: vec![], blobs: vec![], events: vec![], discloses }
 }

@@ -194,7 +194,10 @@ async fn what_a_killed_writer_left_in_its_log_is_read_after_the_next_start() {
         assert_eq!(found, expected[expected.len() - found.len()..]);
         let entries = torn.entries(&writer(1).stream, 0, 100).await.unwrap();
         let hashes: Vec<_> = entries.iter().map(|entry| wardkeep_ledger::tree::leaf_hash(&entry.leaf)).collect();
-        assert_eq!(torn.head(&writer(1).stream).await.unwrap().map(|head| head.root), (size > 0).then(|| wardkeep_ledger::tree::root_of(&hashes)));
+        assert_eq!(
+            torn.head(&writer(1).stream).await.unwrap().map(|head| head.root),
+            (size > 0).then(|| wardkeep_ledger::tree::root_of(&hashes))
+        );
     }
 }
 
@@ -241,7 +244,12 @@ fn files_are_for_their_owner_alone() {
 
 #[tokio::test]
 async fn a_head_moved_by_a_foreign_hand_stops_the_writer() {
-    for sql in ["UPDATE stream SET size = 7", "UPDATE stream SET root = zeroblob(32)", "UPDATE stream SET boot = zeroblob(16)", "DELETE FROM stream"] {
+    for sql in [
+        "UPDATE stream SET size = 7",
+        "UPDATE stream SET root = zeroblob(32)",
+        "UPDATE stream SET boot = zeroblob(16)",
+        "DELETE FROM stream",
+    ] {
         let (_folder, path) = folder();
         let store = open(&path).unwrap();
         write(&store, vec![change(vec![put(1, 1, 10)], 1)]).await.unwrap();
@@ -258,7 +266,12 @@ async fn a_head_moved_by_a_foreign_hand_stops_the_writer() {
 
 #[tokio::test]
 async fn tiles_that_do_not_give_the_root_stop_the_start_of_writing() {
-    for sql in ["UPDATE tile SET hashes = zeroblob(32)", "UPDATE tile SET hashes = x'00'", "DELETE FROM tile", "UPDATE stream SET root = zeroblob(32)"] {
+    for sql in [
+        "UPDATE tile SET hashes = zeroblob(32)",
+        "UPDATE tile SET hashes = x'00'",
+        "DELETE FROM tile",
+        "UPDATE stream SET root = zeroblob(32)",
+    ] {
         let (_folder, path) = folder();
         write(&open(&path).unwrap(), vec![change(vec![put(1, 1, 10)], 1)]).await.unwrap();
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
