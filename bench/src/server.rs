@@ -25,11 +25,8 @@ const PACE: &str = "60000000";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     pub resident_kib: u64,
-<<<<<<< HEAD
-=======
     /// The part that is no mapped file.
     pub anonymous_kib: u64,
->>>>>>> bench
     pub peak_kib: u64,
 }
 
@@ -93,11 +90,7 @@ impl Server {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name} in /proc"))?;
             line.trim().trim_end_matches(" kB").parse::<u64>().context("a number of kB")
         };
-<<<<<<< HEAD
-        Ok(Memory { resident_kib: field("VmRSS:")?, peak_kib: field("VmHWM:")? })
-=======
         Ok(Memory { resident_kib: field("VmRSS:")?, anonymous_kib: field("RssAnon:")?, peak_kib: field("VmHWM:")? })
->>>>>>> bench
     }
 
     /// The peak begins again at what is resident now.

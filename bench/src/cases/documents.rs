@@ -7,10 +7,6 @@ use http::Request;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
-<<<<<<< HEAD
-use super::pages::multipart_head;
-=======
->>>>>>> bench
 use super::{Running, Session, megabytes};
 use crate::driver::{Body, Bounds, Client, get, median, post};
 use crate::machine;
@@ -39,8 +35,6 @@ fn filler() -> Bytes {
     words.collect()
 }
 
-<<<<<<< HEAD
-=======
 /// The bytes of a multipart form: the token, other short fields, and the head of the file.
 fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name: &str, media_type: &str) -> Bytes {
     let mut text = String::new();
@@ -52,7 +46,6 @@ fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name: &str, medi
     Bytes::from(text)
 }
 
->>>>>>> bench
 /// A form with a PDF of exactly `mib` MiB, sent piece by piece.
 fn upload(doctor: &Session, patient: &str, filler: &Bytes, mib: usize) -> Result<Request<Body>> {
     let fields = [("csrf", doctor.csrf.as_str()), ("description", "Bench")];

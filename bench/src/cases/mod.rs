@@ -100,13 +100,9 @@ pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Grou
     let starter = Starter::new(binary, data)?;
     let (server, _) = starter.start().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-<<<<<<< HEAD
-    size.value(RESIDENT, "MB", megabytes(server.memory()?.resident_kib));
-=======
     let memory = server.memory()?;
     size.value(RESIDENT, "MB", megabytes(memory.resident_kib));
     size.value("of it no mapped file", "MB", megabytes(memory.anonymous_kib));
->>>>>>> bench
     let (doctors, officer) = sign_in::everybody(&server, &seeded, &mut size).await?;
     let mut running = Running { seeded: &seeded, server, doctors, officer, bounds, size: &mut size };
     if asked(Group::SignIn) {
@@ -131,13 +127,9 @@ pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Grou
         documents::run(&mut running).await?;
     }
     let Running { server, doctors, .. } = running;
-<<<<<<< HEAD
-    size.value("resident after all of this", "MB", megabytes(server.memory()?.resident_kib));
-=======
     let memory = server.memory()?;
     size.value("resident after all loads", "MB", megabytes(memory.resident_kib));
     size.value("of it no mapped file, after all loads", "MB", megabytes(memory.anonymous_kib));
->>>>>>> bench
     server.stop()?;
     if asked(Group::Start) {
         start::run(&starter, &seeded, &doctors, bounds.rounds, &mut size).await?;

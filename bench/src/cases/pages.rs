@@ -1,10 +1,6 @@
 //! Pages that read: lists and searches, the chart, the log.
 
 use anyhow::{Context, Result};
-<<<<<<< HEAD
-use bytes::Bytes;
-=======
->>>>>>> bench
 use http::Request;
 
 use super::{Running, Session};
@@ -61,17 +57,3 @@ pub(crate) async fn log(running: &mut Running<'_>) -> Result<()> {
     }
     Ok(())
 }
-<<<<<<< HEAD
-
-/// The bytes of a multipart form: the token, other short fields, and the head of the file.
-pub(crate) fn multipart_head(boundary: &str, fields: &[(&str, &str)], file_name: &str, media_type: &str) -> Bytes {
-    let mut text = String::new();
-    for (name, value) in fields {
-        text.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
-    }
-    text.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n"));
-    text.push_str(&format!("Content-Type: {media_type}\r\n\r\n"));
-    Bytes::from(text)
-}
-=======
->>>>>>> bench

@@ -209,6 +209,8 @@ pub(crate) struct Act<'a> {
     named: Vec<Named>,
     detail: Vec<(String, String)>,
     change: Changeset,
+    /// How many puts at the front belong to other acts.
+    others: usize,
 }
 
 impl<'a> Act<'a> {
@@ -235,14 +237,12 @@ impl<'a> Act<'a> {
             named: Vec::new(),
             detail: Vec::new(),
             change,
+            others: 0,
         }
     }
     /// For an authenticated request.
     pub(crate) fn by(app: &'a App, side: Side, ctx: &'a Ctx, class: Class) -> Self {
         Self::new(app, side, &ctx.visit, Who::of(ctx), class)
-    }
-    pub(crate) fn event(&self) -> EventId {
-        self.event
     }
     pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
@@ -347,7 +347,10 @@ impl<'a> Act<'a> {
             return Err(Error::Internal("two stores in one commit".to_owned()));
         }
         self.change.expects.extend(change.expects);
-        self.change.puts.extend(change.puts);
+        // Each act's documents stand right before its event; this act's own come last.
+        let others = change.puts.len();
+        self.change.puts.splice(self.others..self.others, change.puts);
+        self.others += others;
         self.change.erases.extend(change.erases);
         self.change.blobs.extend(change.blobs);
         self.change.events.extend(change.events);

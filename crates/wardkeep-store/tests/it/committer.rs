@@ -102,6 +102,9 @@ impl Store for Watched {
     async fn health(&self) -> Answer<()> {
         self.inner.health().await
     }
+    fn inspection(&self) -> &dyn wardkeep_store::Inspect {
+        self.inner.inspection()
+    }
 }
 
 const KIND: Kind = Kind(1);

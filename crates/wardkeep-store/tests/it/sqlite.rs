@@ -297,21 +297,3 @@ async fn readers_that_give_up_take_no_connection_along() {
         assert!(store.get(KIND, put(1, 1, 0).id).await.unwrap().is_some());
     }
 }
-
-#[tokio::test]
-async fn queries_walk_indexes_and_never_a_whole_table() {
-    let (_folder, path) = folder();
-    drop(open(&path).unwrap());
-    let db = Connection::open(&path).unwrap();
-    for sql in SqliteStore::queries_for_test() {
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
-        let plan: Vec<String> =
-            statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
-        for step in &plan {
-            let inner = step.starts_with("SCAN (subquery") || step.starts_with("SCAN c");
-            assert!(!step.starts_with("SCAN") || inner, "{sql}\n{plan:#?}");
-            assert!(!step.contains("TEMP B-TREE") || sql.contains("UNION ALL"), "{sql}\n{plan:#?}");
-        }
-    }
-}

@@ -92,4 +92,7 @@ impl Store for Breakable {
     async fn health(&self) -> Result<(), StoreError> {
         self.inner.health().await
     }
+    fn inspection(&self) -> &dyn wardkeep_store::Inspect {
+        self.inner.inspection()
+    }
 }
