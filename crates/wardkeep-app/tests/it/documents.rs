@@ -218,7 +218,9 @@ async fn changed_bytes_are_never_served() {
         let (_, view, proof) = ward.app().read_document(&ward.doctor, ward.patient, id).await.unwrap();
         assert_eq!(view.badge, Badge::CheckFailed, "{what}");
         assert_eq!(proof.checks.iter().filter(|check| !check.ok).count(), 1, "{what}: {:?}", proof.checks);
-        assert_eq!(ward.findings().await, vec!["blob-damaged"; count], "{what}");
+        // A segment that is gone also shows in the store's own bookkeeping.
+        let findings: Vec<_> = ward.findings().await.into_iter().filter(|code| *code != "store-damaged").collect();
+        assert_eq!(findings, vec!["blob-damaged"; count], "{what}");
     }
     assert_eq!(alarms(&ward).await, 11, "one for each file, however often it is looked at");
 }
