@@ -1,19 +1,17 @@
-//! Patients: created, corrected, found; and who cares for them.
+//! Patients: created, corrected, found.
 
-use std::collections::HashMap;
-
-use wardkeep_domain::account::{AccountState, Role};
+use wardkeep_domain::account::Role;
 use wardkeep_domain::date::{Date, Moment};
-use wardkeep_domain::name::{Email, Mrn};
+use wardkeep_domain::name::Mrn;
 use wardkeep_domain::patient::{Allergies, Born, Contacts, Demographics, Patient, PatientForm, Sex};
 use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId};
 use wardkeep_ledger::{Class, Discloses, Receipt};
 use wardkeep_policy::{Action, Permit, Resource};
 use wardkeep_store::{DocId, Document, Find, Owner, Term};
 use wardkeep_vault::term::{normalise, prefixes};
-use wardkeep_vault::{PatientKey, Purpose, TermBits};
+use wardkeep_vault::{PatientKey, TermBits};
 
-use crate::access::{CARE_MEMBERS_MAX, CareMember, CareTeam};
+use crate::access::{CareMember, CareTeam};
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
 use crate::integrity::{Badge, Sealed};
@@ -36,14 +34,6 @@ pub struct PatientView {
     pub patient: Patient,
     pub version: u64,
     pub in_care: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct CareMemberView {
-    pub account: AccountId,
-    pub name: String,
-    pub role: String,
-    pub since: Moment,
 }
 
 /// What a search form holds. One of them is enough.
@@ -73,7 +63,7 @@ const SIFTED_MAX: usize = 4096;
 /// Most look-alikes shown before a registration.
 const DUPLICATES_MAX: usize = 10;
 
-fn invalid(field: &'static str, message: &str) -> Error {
+pub(crate) fn invalid(field: &'static str, message: &str) -> Error {
     Error::Invalid(FieldErrors(vec![FieldError::new(field, message)]))
 }
 
@@ -351,7 +341,7 @@ impl App {
     }
 
     /// Rows for a list over several patients, disclosed by one event.
-    async fn patient_rows(&self, ctx: &Ctx, permit: &Permit, documents: Vec<Document>, list: &str) -> Result<Vec<PatientRow>> {
+    pub(crate) async fn patient_rows(&self, ctx: &Ctx, permit: &Permit, documents: Vec<Document>, list: &str) -> Result<Vec<PatientRow>> {
         let ids: Vec<PatientId> = documents.iter().map(|document| PatientId::from_bytes(document.id.0)).collect();
         let owners = ids.iter().map(|id| id.bytes()).collect();
         let mut act = Act::by(self, Side::Records, ctx, Class::SearchRun)
@@ -382,110 +372,6 @@ impl App {
             rows.push(PatientRow { id, patient, in_care, badge: shown.badge });
         }
         Ok(rows)
-    }
-
-    pub(crate) async fn teams(&self, ids: &[PatientId]) -> Result<HashMap<PatientId, CareTeam>> {
-        let ids: Vec<DocId> = ids.iter().map(|id| DocId(id.bytes())).collect();
-        let documents = self.records.get_many(kinds::CARE_TEAM, &ids).await?;
-        documents
-            .iter()
-            .map(|document| {
-                self.open_own_doc::<CareTeam>(kinds::RECORDS, Purpose::Staff, document).map(|opened| (opened.body.patient, opened.body))
-            })
-            .collect()
-    }
-
-    /// Patients in the reader's care: the worklist. Newest care-team change first.
-    ///
-    /// # Errors
-    /// `Denied`.
-    pub async fn care_list(&self, ctx: &Ctx, after: Option<u64>) -> Result<Page<PatientRow>> {
-        let permit = self.permit(ctx, Action::ListCarePatients, Resource::Hospital).await?;
-        let term = self.member_term(ctx.account_id());
-        let query = Find { kind: kinds::CARE_TEAM, all_of: vec![term], before: after.map(wardkeep_store::Seq), since: None, limit: PAGE };
-        let teams = self.records.find(&query).await?;
-        let next = if teams.len() == PAGE { teams.last().map(|team| team.seq.0) } else { None };
-        let ids: Vec<DocId> = teams.iter().map(|team| team.id).collect();
-        let documents = self.records.get_many(kinds::PATIENT, &ids).await?;
-        Ok(Page { items: self.patient_rows(ctx, &permit, documents, "own patients").await?, next })
-    }
-
-    fn member_term(&self, account: AccountId) -> Term {
-        self.exact_term(kinds::RECORDS, kinds::CARE_TEAM, "member", &account.bytes())
-    }
-
-    fn put_care_team(&self, act: &mut Act<'_>, version: u64, team: &CareTeam) -> Result<()> {
-        let terms = team.members.iter().map(|member| self.member_term(member.account)).collect();
-        act.put_own(Purpose::Staff, kinds::CARE_TEAM, DocId(team.patient.bytes()), version.saturating_add(1), team, terms, Vec::new())
-    }
-
-    /// # Errors
-    /// `Denied`, `NotFound`.
-    pub async fn care_members(&self, ctx: &Ctx, patient: PatientId) -> Result<Vec<CareMemberView>> {
-        self.permit_chart(ctx, Action::ReadDemographics, patient, None).await?;
-        self.care_member_views(patient).await
-    }
-
-    pub(crate) async fn care_member_views(&self, patient: PatientId) -> Result<Vec<CareMemberView>> {
-        let team = self.care_team(patient).await?.0;
-        let ids: Vec<DocId> = team.members.iter().map(|member| DocId(member.account.bytes())).collect();
-        let mut accounts = HashMap::new();
-        for document in self.control.get_many(kinds::ACCOUNT, &ids).await? {
-            let account = self.open_account(&document)?.body;
-            accounts.insert(account.id, account);
-        }
-        let view = |member: CareMember| {
-            let account = accounts.get(&member.account)?;
-            Some(CareMemberView {
-                account: account.id,
-                name: account.display_name.clone(),
-                role: account.role.label().to_owned(),
-                since: member.since,
-            })
-        };
-        Ok(team.members.into_iter().filter_map(view).collect())
-    }
-
-    /// Adds a doctor or nurse (by e-mail) to the care team.
-    ///
-    /// # Errors
-    /// `Invalid` on `email`, `Denied`, `NotFound`.
-    pub async fn assign_care(&self, ctx: &Ctx, patient: PatientId, email: &str) -> Result<()> {
-        let permit = self.permit_chart(ctx, Action::AssignCareTeam, patient, None).await?;
-        let email = Email::parse(email).map_err(|error| Error::Invalid(FieldErrors(vec![error])))?;
-        let account = self.account_of_email(&email).await?.map(|opened| opened.body);
-        let account = account.filter(|account| matches!(account.role, Role::Doctor | Role::Nurse) && account.state == AccountState::Active);
-        let account =
-            account.ok_or_else(|| invalid("email", "There is no active doctor or nurse with this address. Check the spelling."))?;
-        let key = self.patient_key(patient, ctx.now()).await?;
-        let (mut team, version) = self.care_team(patient).await?;
-        if team.holds(account.id) {
-            return Err(invalid("email", "This person is on the care team already."));
-        }
-        if team.members.len() >= CARE_MEMBERS_MAX {
-            return Err(Error::Refused("A care team has at most 50 members. Remove somebody first.".to_owned()));
-        }
-        team.members.push(CareMember { account: account.id, since: ctx.now(), assigned_by: ctx.account_id() });
-        let mut act =
-            Act::by(self, Side::Records, ctx, Class::CareTeamChanged).permit(&permit).subject(&key).detail("added", account.display_name);
-        self.put_care_team(&mut act, version, &team)?;
-        act.commit().await.map(|_| ())
-    }
-
-    /// # Errors
-    /// `Denied`, `NotFound`.
-    pub async fn remove_care(&self, ctx: &Ctx, patient: PatientId, member: AccountId) -> Result<()> {
-        let permit = self.permit_chart(ctx, Action::AssignCareTeam, patient, None).await?;
-        let key = self.patient_key(patient, ctx.now()).await?;
-        let (mut team, version) = self.care_team(patient).await?;
-        if !team.holds(member) {
-            return Err(Error::NotFound);
-        }
-        team.members.retain(|present| present.account != member);
-        let name = self.account(member).await?.map(|opened| opened.body.display_name).unwrap_or_default();
-        let mut act = Act::by(self, Side::Records, ctx, Class::CareTeamChanged).permit(&permit).subject(&key).detail("removed", name);
-        self.put_care_team(&mut act, version, &team)?;
-        act.commit().await.map(|_| ())
     }
 }
 

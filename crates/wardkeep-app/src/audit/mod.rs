@@ -1,5 +1,6 @@
 //! Reading the log: filters, entries with proof, export, alarms.
 
+mod export;
 mod words;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
 use crate::{App, Ctx, Error, Result, kinds, tiles};
 
+pub use export::EXPORT_MAX;
 pub use words::words;
 
 /// What the log's page may be narrowed by.
@@ -99,8 +101,6 @@ pub struct LogState {
     pub root: String,
 }
 
-/// Most entries of one export.
-pub const EXPORT_MAX: usize = 100_000;
 /// Events read at once for an export.
 const BATCH: usize = 500;
 /// Beyond every sequence: the cursor of the first page.
@@ -342,42 +342,6 @@ impl App {
         Ok((proof, file))
     }
 
-    /// CSV of all matching entries (bounded to 100,000), formula cells neutralised, with the
-    /// newest checkpoint in the last lines.
-    ///
-    /// # Errors
-    /// `Denied` (a fresh factor is needed).
-    pub async fn export_log(&self, ctx: &Ctx, filter: &LogFilter) -> Result<Vec<u8>> {
-        let permit = self.permit(ctx, Action::ExportLog, Resource::Hospital).await?;
-        let query = self.log_query(ctx, filter).await?;
-        let discloses = if sees_patients(ctx) { Discloses::Everything } else { Discloses::Nothing };
-        let act = Act::by(self, Side::Records, ctx, Class::Exported).permit(&permit).discloses(discloses).detail("what", "log");
-        let receipt = act.commit().await?;
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let wrong = |error: csv::Error| Error::Internal(error.to_string());
-        writer
-            .write_record([
-                "time", "stream", "index", "event", "class", "outcome", "person", "role", "address", "rule", "patient", "reason",
-            ])
-            .map_err(wrong)?;
-        let mut cursor = Some((NEWEST, NEWEST));
-        let mut written = 0;
-        while let Some(at) = cursor.filter(|_| written < EXPORT_MAX) {
-            let (documents, next) = self.log_documents(filter, &query, at, BATCH.min(EXPORT_MAX - written)).await?;
-            for row in self.log_rows(ctx, &documents, &receipt).await? {
-                writer.write_record(export_cells(&row)).map_err(wrong)?;
-                written += 1;
-            }
-            cursor = next;
-        }
-        let mut bytes = writer.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
-        for side in SIDES {
-            let note = self.store(side).checkpoint(&self.stream(side)?).await?.unwrap_or_default();
-            note.lines().for_each(|line| bytes.extend_from_slice(format!("# {line}\n").as_bytes()));
-        }
-        Ok(bytes)
-    }
-
     /// Open alarms, newest first.
     ///
     /// # Errors
@@ -470,34 +434,4 @@ fn owners_of(documents: &[(Side, Document, Moment)], ctx: &Ctx) -> Vec<[u8; 16]>
     owners.sort_unstable();
     owners.dedup();
     owners
-}
-
-fn export_cells(row: &LogRow) -> [String; 12] {
-    let actor = &row.event.actor;
-    let patient = row.event.subject.as_ref().map_or_else(String::new, |subject| subject.patient.to_string());
-    let outcome = match actor.outcome {
-        outcome if outcome == Outcome::Success as u8 => "success",
-        outcome if outcome == Outcome::Denied as u8 => "denied",
-        _ => "failure",
-    };
-    [
-        row.event.time().rfc3339(),
-        row.stream.clone(),
-        row.index.to_string(),
-        hex::encode(row.event.event.0),
-        row.event.class().map_or("unknown", Class::name).to_owned(),
-        outcome.to_owned(),
-        row.who.clone(),
-        row.role.clone(),
-        actor.who.address.clone(),
-        actor.rule.clone().unwrap_or_default(),
-        patient,
-        row.reason.clone(),
-    ]
-    .map(|cell| neutral(&cell))
-}
-
-/// A cell that a spreadsheet would run as a formula gets a quote in front (OWASP CSV injection).
-pub(crate) fn neutral(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -270,8 +270,8 @@ pub struct CareMember {
     pub since: String,
 }
 
-impl From<wardkeep_app::patients::CareMemberView> for CareMember {
-    fn from(view: wardkeep_app::patients::CareMemberView) -> Self {
+impl From<wardkeep_app::care::CareMemberView> for CareMember {
+    fn from(view: wardkeep_app::care::CareMemberView) -> Self {
         let role = Role::ALL.into_iter().find(|role| role.label() == view.role).map_or("", Role::code);
         Self { account: view.account.to_string(), name: view.name, role, since: Moment::rfc3339(view.since) }
     }

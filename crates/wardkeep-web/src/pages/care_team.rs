@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use wardkeep_app::patients::CareMemberView;
+use wardkeep_app::care::CareMemberView;
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::{AccountId, FieldError, FieldErrors};
 
