@@ -7,13 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 use wardkeep_domain::PatientId;
-use wardkeep_domain::date::Moment;
-use wardkeep_ledger::commitment::Label;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
+use wardkeep_ledger::{Class, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
 use wardkeep_policy::Actor;
 use wardkeep_store::{Changeset, DocId, Erase, Expect, Kind, Owner, Put, Term, Version};
 use wardkeep_vault::{Context, PatientKey, Plain, Purpose};
 
+use crate::clear::{About, ActorPart, Named, SubjectPart, beside};
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
 /// Which of the two stores.
@@ -81,7 +80,7 @@ impl Who {
             device: visit.device.clone(),
         }
     }
-    fn fields(&self) -> [&[u8]; 6] {
+    pub(crate) fn fields(&self) -> [&[u8]; 6] {
         [
             self.kind.as_bytes(),
             self.id.as_bytes(),
@@ -90,108 +89,6 @@ impl Who {
             self.address.as_bytes(),
             self.device.as_bytes(),
         ]
-    }
-}
-
-/// A document version that an event wrote or disclosed.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
-pub struct Named {
-    #[serde(rename = "k")]
-    pub kind: u16,
-    #[serde(rename = "i", with = "crate::compact")]
-    pub id: [u8; 16],
-    #[serde(rename = "v")]
-    pub version: u64,
-    /// SHA-256 of the sealed bytes; zero when the event erased it.
-    #[serde(rename = "d", with = "crate::compact")]
-    pub digest: [u8; 32],
-    /// Did the event write this version (else it disclosed it)?
-    #[serde(rename = "w")]
-    pub wrote: bool,
-    /// What it was put with beside the sealed bytes, see [`beside`]; zero when it was no put.
-    #[serde(rename = "b", with = "crate::compact", default, skip_serializing_if = "is_zero")]
-    pub beside: [u8; 16],
-}
-
-fn is_zero(bytes: &[u8; 16]) -> bool {
-    *bytes == [0; 16]
-}
-
-/// First half of SHA-256(owner ‖ number of terms as u32 ‖ terms ‖ unique terms): binds to the log
-/// who a document belongs to and what finds it, which the sealed bytes do not say.
-pub(crate) fn beside(owner: Owner, terms: &[Term], unique: &[Term]) -> [u8; 16] {
-    let count = u32::try_from(terms.len()).unwrap_or(u32::MAX).to_be_bytes();
-    let parts = [&owner.0[..], &count].into_iter().chain(terms.iter().chain(unique).map(|term| term.0.as_slice()));
-    let digest = wardkeep_vault::vault::digest(&parts.collect::<Vec<_>>().concat());
-    digest.first_chunk().copied().unwrap_or_default()
-}
-
-impl Named {
-    fn field(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(75);
-        bytes.extend_from_slice(&self.kind.to_be_bytes());
-        bytes.extend_from_slice(&self.id);
-        bytes.extend_from_slice(&self.version.to_be_bytes());
-        bytes.extend_from_slice(&self.digest);
-        bytes.push(u8::from(self.wrote));
-        bytes.extend_from_slice(&self.beside);
-        bytes
-    }
-}
-
-/// The actor's part of a clear event, sealed under the audit key.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct ActorPart {
-    pub time_ms: i64,
-    pub class: u16,
-    pub outcome: u8,
-    pub who: Who,
-    /// The policy rule that allowed or refused it.
-    pub rule: Option<String>,
-    /// Id of the request, for support.
-    #[serde(with = "crate::compact")]
-    pub request: [u8; 16],
-    #[serde(with = "crate::compact")]
-    pub actor_salt: [u8; 32],
-    /// Present when the event is about no patient.
-    pub about: Option<About>,
-}
-
-/// What happened to what. Sealed under the patient's key when there is one.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct About {
-    pub named: Vec<Named>,
-    #[serde(with = "crate::compact")]
-    pub resource_salt: [u8; 32],
-    pub detail: Vec<(String, String)>,
-    #[serde(with = "crate::compact")]
-    pub detail_salt: [u8; 32],
-}
-
-/// The patient's part of a clear event.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct SubjectPart {
-    pub patient: PatientId,
-    #[serde(with = "crate::compact")]
-    pub subject_salt: [u8; 32],
-    pub about: About,
-}
-
-impl About {
-    pub(crate) fn resource_commitment(&self) -> Commitment {
-        let fields: Vec<Vec<u8>> = self.named.iter().map(Named::field).collect();
-        let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
-        Commitment::new(&Salt(self.resource_salt), Label::Resource, &fields)
-    }
-    pub(crate) fn detail_commitment(&self) -> Commitment {
-        let fields: Vec<&[u8]> = self.detail.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]).collect();
-        Commitment::new(&Salt(self.detail_salt), Label::Detail, &fields)
-    }
-}
-
-impl ActorPart {
-    pub(crate) fn actor_commitment(&self) -> Commitment {
-        Commitment::new(&Salt(self.actor_salt), Label::Actor, &self.who.fields())
     }
 }
 
@@ -427,80 +324,5 @@ impl<'a> Act<'a> {
         let owner = self.subject.as_ref().map_or(Owner::NONE, |key| Owner(key.owner()));
         let terms = self.app.event_terms(self.side, part, owner);
         Ok(Put { kind: kinds::EVENT, id: DocId(self.event.0), owner, version: Version(1), sealed, terms, unique: Vec::new() })
-    }
-}
-
-/// A clear event, opened for somebody who may read it.
-#[derive(Clone)]
-pub struct ClearEvent {
-    pub event: EventId,
-    pub side: Side,
-    /// Commit sequence in its store: the keyset cursor.
-    pub seq: u64,
-    pub actor: ActorPart,
-    /// `None` when the event is about no patient, or when the patient's key is gone.
-    pub subject: Option<SubjectPart>,
-}
-
-impl ClearEvent {
-    #[must_use]
-    pub fn time(&self) -> Moment {
-        Moment(self.actor.time_ms)
-    }
-    #[must_use]
-    pub fn class(&self) -> Option<Class> {
-        Class::from_code(self.actor.class)
-    }
-    #[must_use]
-    pub fn about(&self) -> Option<&About> {
-        self.subject.as_ref().map(|subject| &subject.about).or(self.actor.about.as_ref())
-    }
-    /// A named detail, for example `reason`.
-    #[must_use]
-    pub fn detail(&self, key: &str) -> Option<&str> {
-        self.about()?.detail.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-}
-
-impl App {
-    /// What finds an event. It follows from the event itself, so verification computes it anew.
-    pub(crate) fn event_terms(&self, side: Side, part: &ActorPart, owner: Owner) -> Vec<Term> {
-        let term = |field: &str, value: &[u8]| self.exact_term(side.name(), kinds::EVENT, field, value);
-        let mut terms = vec![term("class", &part.class.to_be_bytes()), term("outcome", &[part.outcome])];
-        if !part.who.id.is_empty() {
-            terms.push(term("actor", part.who.id.as_bytes()));
-        }
-        if owner != Owner::NONE {
-            terms.push(term("subject", &owner.0));
-        }
-        terms
-    }
-    pub(crate) fn split_event(sealed: &[u8]) -> Result<(&[u8], &[u8])> {
-        let (length, rest) = sealed.split_first_chunk::<4>().ok_or(Error::Integrity)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Error::Integrity)?;
-        rest.split_at_checked(length).ok_or(Error::Integrity)
-    }
-    /// Opens the actor's part of an event (no patient data in it).
-    pub(crate) fn open_actor_part(&self, side: Side, document: &wardkeep_store::Document) -> Result<ActorPart> {
-        let (actor, _) = Self::split_event(&document.sealed)?;
-        let context = Context { field: "actor", ..envelope::context(side.name(), kinds::EVENT, document.id, 1) };
-        let plain = self.vault.open_own(Purpose::Audit, &context, actor)?;
-        serde_json::from_slice(&plain).map_err(|_| Error::Integrity)
-    }
-    /// Opens the patient's part under a receipt; `None` when the event has none.
-    pub(crate) fn open_subject_part(
-        &self,
-        side: Side,
-        key: &PatientKey,
-        document: &wardkeep_store::Document,
-        receipt: &Receipt,
-    ) -> Result<Option<SubjectPart>> {
-        let (_, subject) = Self::split_event(&document.sealed)?;
-        if subject.is_empty() {
-            return Ok(None);
-        }
-        let context = Context { field: "subject", ..envelope::context(side.name(), kinds::EVENT, document.id, 1) };
-        let plain = self.vault.open(key, &context, subject, receipt)?;
-        serde_json::from_slice(&plain).map(Some).map_err(|_| Error::Integrity)
     }
 }

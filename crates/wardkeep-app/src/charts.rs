@@ -12,9 +12,10 @@ use wardkeep_vault::PatientKey;
 
 use crate::access::who_label;
 use crate::accounts::{PAGE, Page};
-use crate::act::{Act, ClearEvent, Side};
+use crate::act::{Act, Side};
 use crate::audit;
 use crate::care::CareMemberView;
+use crate::clear::ClearEvent;
 use crate::documents::DocumentView;
 use crate::integrity::{Sealed, Shown};
 use crate::patients::PatientView;

@@ -11,7 +11,8 @@ use wardkeep_ledger::{EventId, Leaf, Receipt};
 use wardkeep_store::{DocId, Document, Entry};
 use wardkeep_vault::PatientKey;
 
-use crate::act::{Named, Side};
+use crate::act::Side;
+use crate::clear::Named;
 use crate::verify::about_matches;
 use crate::{App, Ctx, Result, kinds, tiles};
 

@@ -11,6 +11,7 @@ pub mod act;
 pub mod audit;
 pub mod care;
 pub mod charts;
+pub mod clear;
 pub(crate) mod compact;
 pub mod ctx;
 pub mod demo;

@@ -21,7 +21,8 @@ use wardkeep_vault::{PatientKey, Purpose};
 
 use crate::access::who_label;
 use crate::accounts::PAGE;
-use crate::act::{Act, ClearEvent, Side};
+use crate::act::{Act, Side};
+use crate::clear::ClearEvent;
 use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
 use crate::{App, Ctx, Error, Result, kinds, tiles};

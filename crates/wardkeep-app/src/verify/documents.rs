@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use wardkeep_store::{DocId, Document, Kind, Seq};
 
 use super::{BATCH, Name, RecordsReport, Said};
-use crate::act::{Side, beside};
+use crate::act::Side;
+use crate::clear::beside;
 use crate::stroke::import::Progress;
 use crate::{App, Result, kinds};
 

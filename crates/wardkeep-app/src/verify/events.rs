@@ -11,7 +11,8 @@ use wardkeep_store::{Document, Entry, Seq, Store};
 use wardkeep_vault::PatientKey;
 
 use super::{BATCH, RecordsReport, Said, about_matches};
-use crate::act::{About, Side, beside};
+use crate::act::Side;
+use crate::clear::{About, beside};
 use crate::stroke::import::Progress;
 use crate::{App, Result, kinds};
 

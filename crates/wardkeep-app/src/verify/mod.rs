@@ -18,7 +18,8 @@ use wardkeep_policy::{Action, Resource};
 use wardkeep_store::{Flaw, Kind};
 use wardkeep_vault::PatientKey;
 
-use crate::act::{About, Act, Side};
+use crate::act::{Act, Side};
+use crate::clear::About;
 use crate::stroke::import::Progress;
 use crate::{App, Ctx, Error, Result, kinds};
 

@@ -159,13 +159,12 @@ async fn changesets_that_wait_share_one_commit() {
 async fn a_batch_is_bounded_in_changesets_and_in_items() {
     let store = Watched::new(1000);
     let committer = Committer::start(store.clone(), writer(1));
-    let small = usize::try_from(QUEUE_MAX_FOR_TEST).unwrap();
-    let all: Vec<_> = (0..QUEUE_MAX_FOR_TEST).map(|number| spawn(&committer, note(number, 1))).collect();
+    let all: Vec<_> = (0..600).map(|number| spawn(&committer, note(number, 1))).collect();
     for one in all {
         one.await.unwrap().unwrap();
     }
     assert!(store.batches().iter().all(|batch| *batch <= committer::BATCH_CHANGESETS_MAX), "{:?}", store.batches());
-    assert_eq!(store.batches().iter().sum::<usize>(), small);
+    assert_eq!(store.batches().iter().sum::<usize>(), 600);
     // An import of the size of a whole batch does not take the small ones behind it along.
     let big = Changeset { puts: (2000..2000 + committer::BATCH_ITEMS_MAX as u16).flat_map(|n| note(n, 1).puts).collect(), ..note(0, 2) };
     let before = store.batches().len();
@@ -174,8 +173,6 @@ async fn a_batch_is_bounded_in_changesets_and_in_items() {
     after.await.unwrap().unwrap();
     assert_eq!(store.batches()[before..], [1, 1]);
 }
-
-const QUEUE_MAX_FOR_TEST: u16 = 600;
 
 #[tokio::test]
 async fn a_refused_changeset_does_not_hurt_its_neighbours() {

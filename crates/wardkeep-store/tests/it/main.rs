@@ -1,5 +1,9 @@
 //! Integration tests of the store: the conformance suite by engine, then what only one engine does.
 
+// `cfg(test)` tells clippy that helpers in here may unwrap as well.
+#[cfg(test)]
 mod committer;
+#[cfg(test)]
 mod engines;
+#[cfg(test)]
 mod sqlite;
