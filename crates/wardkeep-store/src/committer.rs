@@ -108,6 +108,8 @@ impl Loop {
                 self.commit(batch).await;
             }
         }
+        // Whoever waits for the end may open the store again at once.
+        drop(self);
         for stop in stops {
             let _ = stop.send(());
         }

@@ -131,11 +131,11 @@ pub enum ProviderError {
     Missing(String),
     #[error("key file {path} has mode {mode:o}, which lets others read it: run chmod 600 {path}")]
     Loose { path: String, mode: u32 },
-    #[error("key file {0} is not a wardkeep root key")]
+    #[error("key file {0} is not a wardkeep root key: put your safe copy in its place")]
     Malformed(String),
     #[error("key file {0} exists already; it is never overwritten")]
     Exists(String),
-    #[error("the root key is not the one this hospital was sealed with (key {0})")]
+    #[error("the root key (id {0}) is not the one this hospital was sealed with: put the right key file in its place")]
     WrongKey(String),
     #[error("key file {path}: {cause}")]
     Io { path: String, cause: String },

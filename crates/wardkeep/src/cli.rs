@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Make and serve a throw-away hospital with invented data
     #[command(after_help = "Example:\n  wardkeep demo --listen 127.0.0.1:8080")]
     Demo(Demo),
-    /// Accounts: invite, list, suspend, reset a second factor
+    /// Accounts: invite, list, suspend, reinstate, reset a second factor
     #[command(subcommand, after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
     User(User),
     /// Read a file into the hospital
@@ -149,6 +149,9 @@ pub(crate) enum User {
     /// Suspend an account and end its sessions
     #[command(after_help = "Example:\n  wardkeep user suspend ana.moreau@example.org")]
     Suspend { email: String },
+    /// Let a suspended account sign in again
+    #[command(after_help = "Example:\n  wardkeep user reinstate ana.moreau@example.org")]
+    Reinstate { email: String },
     /// Remove a second factor; the person sets up a new one at the next sign-in
     #[command(after_help = "Example:\n  wardkeep user reset-factor ana.moreau@example.org")]
     ResetFactor { email: String },

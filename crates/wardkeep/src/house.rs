@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use wardkeep_app::hospital::{Hospital, Parts, Paths};
-use wardkeep_app::{App, Ctx, Entropy, Visit};
+use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::date::Moment;
 use wardkeep_store::{SqliteOptions, SqliteStore};
 use wardkeep_vault::KeyFile;
@@ -69,7 +69,18 @@ impl House {
 }
 
 fn missing(data: &Path) -> Failure {
+    if data.is_file() {
+        return Failure::new(4, format!("{} is a file: name the directory of a hospital with --data", data.display()));
+    }
     Failure::new(4, format!("there is no hospital in {}: run “wardkeep init --data {}” first", data.display(), data.display()))
+}
+
+/// `init` was killed half-way: nothing of value is there, but nobody but a person removes a key.
+fn unfinished(data: &Path) -> Failure {
+    let paths = Paths::new(data);
+    let (key, control, records) = (paths.root_key(), paths.control(), paths.records());
+    let files = format!("{}, {} and {}", key.display(), control.display(), records.display());
+    Failure::new(4, format!("making this hospital was cut off, and nothing is in it: remove {files}, then run “wardkeep init” again"))
 }
 
 /// Is there a hospital in this directory?
@@ -97,8 +108,11 @@ pub(crate) async fn open(data: &Path) -> Result<House, Failure> {
     let (control, records) = stores(&paths)?;
     let entropy = entropy()?;
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths) };
-    let app = App::open(parts, &visit(&entropy)).await?;
-    Ok(House { app, entropy })
+    match App::open(parts, &visit(&entropy)).await {
+        Ok(app) => Ok(House { app, entropy }),
+        Err(Error::Refused(_)) => Err(unfinished(data)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Makes a hospital in a new or empty directory. A failure leaves nothing behind.
@@ -106,7 +120,8 @@ pub(crate) async fn create(data: &Path, name: &str, demo: bool) -> Result<House,
     let paths = Paths::new(data);
     for taken in [paths.root_key(), paths.control(), paths.records()] {
         if taken.exists() {
-            return Err(Failure::new(3, format!("{} exists: there is a hospital here already, and it is left alone", taken.display())));
+            let words = "there is a hospital here already, and it is left alone: name another --data";
+            return Err(Failure::new(3, format!("{} exists: {words}", taken.display())));
         }
     }
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);

@@ -48,7 +48,10 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
         Command::Verify(options) => commands::verify::run(&real(), &options, out).await,
         Command::Doctor => commands::doctor::run(&real(), out).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut script);
+            let script = String::from_utf8_lossy(&script);
+            out.done(&script, &serde_json::json!({"shell": shell.to_string(), "script": script}));
             Ok(())
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::TcpListener;
 use wardkeep_app::pace::{Limits, Rate};
 use wardkeep_app::{App, Entropy};
 use wardkeep_web::server::Times;
@@ -19,11 +20,12 @@ const TICK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
     let settings = settings(options)?;
+    let listener = listen(options.listen).await?;
     let house = house::open(data).await?;
     house.app.set_pace(pace(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
     let origin = settings.origin.clone();
-    serve(house, options.listen, settings, |address| {
+    serve(house, listener, settings, |address| {
         let link = setup.map(|token| format!("{origin}/setup/{token}"));
         let mut text = format!("Wardkeep serves {origin} (listening on {address}). Ctrl-C ends it.");
         if let Some(link) = &link {
@@ -55,12 +57,15 @@ pub(crate) fn settings(options: &Serve) -> Result<Settings, Failure> {
     Ok(Settings { origin, secure })
 }
 
+/// Takes the address before a hospital is opened: when somebody else has it, nothing was touched.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let taken = |error| Failure::new(1, format!("{address} cannot be listened on: {error}; choose another address with --listen"));
+    TcpListener::bind(address).await.map_err(taken)
+}
+
 /// Serves until the process is told to stop; then drains, signs the log and closes the stores.
-pub(crate) async fn serve(house: House, listen: SocketAddr, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .map_err(|error| Failure::new(1, format!("{listen} cannot be listened on: {error}; choose another address with --listen")))?;
-    let address = listener.local_addr().unwrap_or(listen);
+pub(crate) async fn serve(house: House, listener: TcpListener, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::new(1, format!("the listener has no address: {error}")))?;
     let web = Web::new(house.app.clone(), Arc::new(SystemClock), house.entropy.clone(), settings);
     let router = wardkeep_web::router(web);
     panics_say_where_alone();

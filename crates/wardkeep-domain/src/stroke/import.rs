@@ -129,11 +129,16 @@ fn text(bytes: &[u8]) -> Result<&str, FileFault> {
         return Err(FileFault::new(1, "(file)", format!("The file is larger than {} MiB: split it.", FILE_BYTES_MAX / (1024 * 1024))));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|fault| {
-        let before = bytes.get(..fault.valid_up_to()).unwrap_or_default();
+    let at = |place: usize| {
+        let before = bytes.get(..place).unwrap_or_default();
         let line = 1 + before.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>();
         FileFault::new(line, "(file)", "The file is not UTF-8 text: save it as CSV in UTF-8.")
-    })
+    };
+    // UTF-16 without a mark is valid UTF-8, with a zero byte beside every letter.
+    if let Some(place) = bytes.iter().position(|byte| *byte == 0) {
+        return Err(at(place));
+    }
+    std::str::from_utf8(bytes).map_err(|fault| at(fault.valid_up_to()))
 }
 
 /// For each column of the layout its place in the file.

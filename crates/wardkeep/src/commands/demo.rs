@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wardkeep_app::demo;
+use wardkeep_app::hospital::Paths;
 
 use crate::cli::Demo;
 use crate::house::{self, House};
@@ -12,6 +13,7 @@ use crate::serve;
 
 pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Failure> {
     let settings = serve::settings(&options.serve)?;
+    let listener = if options.no_serve { None } else { Some(serve::listen(options.serve.listen).await?) };
     let house = if house::exists(data) { house::open(data).await? } else { make(data, options, out).await? };
     if !house.app.hospital().demo {
         house.close().await?;
@@ -19,12 +21,12 @@ pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Fa
     }
     house.app.set_pace(serve::pace(&options.serve));
     let (text, accounts) = accounts(&house).await?;
-    if options.no_serve {
+    let Some(listener) = listener else {
         out.done(&text, &json!({ "accounts": accounts }));
         return house.close().await;
-    }
+    };
     let origin = settings.origin.clone();
-    serve::serve(house, options.serve.listen, settings, |_| {
+    serve::serve(house, listener, settings, |_| {
         out.done(&format!("{text}\nOpen {origin}   (Ctrl-C ends it)"), &json!({"origin": origin, "accounts": accounts}));
     })
     .await
@@ -35,9 +37,10 @@ async fn make(data: &Path, options: &Demo, out: &Out) -> Result<House, Failure> 
     let mut part = data.as_os_str().to_owned();
     part.push(".part");
     let part = Path::new(&part);
-    if part.exists() {
-        std::fs::remove_dir_all(part).map_err(|error| Failure::new(7, format!("{} cannot be cleared: {error}", part.display())))?;
+    if std::fs::read_dir(data).map_or(data.exists(), |mut entries| entries.next().is_some()) {
+        return Err(Failure::new(3, format!("{} holds something that is no demo: it is left alone; name another --data", data.display())));
     }
+    clear(part)?;
     let house = house::create(part, "Northgate General Hospital", true).await?;
     let progress = Progress::new("Inventing a hospital", *out);
     let filled = house.app.fill_demo(&house.visit(), options.patients, &|done, of| progress.at(done, of)).await;
@@ -46,6 +49,25 @@ async fn make(data: &Path, options: &Demo, out: &Out) -> Result<House, Failure> 
     filled?;
     std::fs::rename(part, data).map_err(|error| Failure::new(7, format!("{} cannot be made: {error}", data.display())))?;
     house::open(data).await
+}
+
+/// Removes what a demo that was cut off left behind, and nothing else.
+fn clear(part: &Path) -> Result<(), Failure> {
+    if !part.exists() {
+        return Ok(());
+    }
+    let lock = Paths::new(part).control().with_extension("db.lock");
+    if std::fs::File::open(lock).is_ok_and(|lock| lock.try_lock().is_err()) {
+        return Err(Failure::new(
+            6,
+            format!("another “wardkeep demo” is making {} just now: wait for it, or end it first", part.display()),
+        ));
+    }
+    let ours = Paths::new(part).root_key().exists() || std::fs::read_dir(part).is_ok_and(|mut entries| entries.next().is_none());
+    if !ours {
+        return Err(Failure::new(3, format!("{} holds something that is no demo: move it away, or name another --data", part.display())));
+    }
+    std::fs::remove_dir_all(part).map_err(|error| Failure::new(7, format!("{} cannot be cleared: {error}", part.display())))
 }
 
 async fn accounts(house: &House) -> Result<(String, Vec<Value>), Failure> {

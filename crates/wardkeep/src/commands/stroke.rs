@@ -83,6 +83,7 @@ fn value(report: &ImportReport) -> Value {
 
 pub(crate) async fn export(data: &Path, what: Export, out: &Out) -> Result<(), Failure> {
     let Export::Stroke { output } = what;
+    named_when_json(output.as_deref(), out)?;
     let house = house::open(data).await?;
     let progress = Progress::new("Exporting", *out);
     let csv = house.app.export_stroke(&house.operator(), &|done, of| progress.at(done, of)).await;
@@ -93,7 +94,16 @@ pub(crate) async fn export(data: &Path, what: Export, out: &Out) -> Result<(), F
 
 pub(crate) fn generate(what: Generate, out: &Out) -> Result<(), Failure> {
     let Generate::Stroke { rows, seed, output } = what;
+    named_when_json(output.as_deref(), out)?;
     write(wardkeep_domain::stroke::generate::csv(rows, seed).as_bytes(), output.as_deref(), out)
+}
+
+/// Standard output holds one document: the rows or the JSON.
+fn named_when_json(output: Option<&Path>, out: &Out) -> Result<(), Failure> {
+    if out.is_json() && output.is_none() {
+        return Err(Failure::new(2, "with --json the rows need a file of their own: name it with --output"));
+    }
+    Ok(())
 }
 
 /// Whole or not at all: the file appears under its name when it is complete.

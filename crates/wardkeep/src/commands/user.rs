@@ -37,6 +37,11 @@ async fn act(house: &House, user: User) -> Result<(String, Value), Failure> {
                 json!({"account": account.id.to_string(), "state": "suspended"}),
             ))
         }
+        User::Reinstate { email } => {
+            let account = app.account_by_email(&ctx, &email).await?.account;
+            app.reinstate(&ctx, account.id).await?;
+            Ok((format!("{email} may sign in again."), json!({"account": account.id.to_string(), "state": "active"})))
+        }
         User::ResetFactor { email } => {
             let account = app.account_by_email(&ctx, &email).await?.account;
             app.reset_factor(&ctx, account.id).await?;

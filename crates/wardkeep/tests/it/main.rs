@@ -1,9 +1,18 @@
 //! Tests of the repository as a whole (who may depend on whom, what must be nowhere), and of the
-//! program: its files when somebody tampers with them, its words on the command line.
+//! program: its files when somebody tampers with them, its life when it is killed, its words on
+//! the command line.
 
 // `cfg(test)` tells clippy that helpers in here may unwrap as well.
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod cli_input;
+#[cfg(test)]
 mod cli_run;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_server;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::TryStreamExt;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use wardkeep_app::accounts::NewAccount;
@@ -17,12 +18,9 @@ use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_domain::record::RecordForm;
-use wardkeep_domain::{PatientId, RecordId};
+use wardkeep_domain::{DocumentId, PatientId, RecordId};
 use wardkeep_store::{SqliteOptions, SqliteStore};
 use wardkeep_vault::KeyFile;
-
-/// Documents and stroke assessments of the hospital. Switched on when their use cases stand.
-const WITH_DOCUMENTS_AND_ASSESSMENTS: bool = false;
 
 pub(crate) const DOCTOR: &str = "doctor@clinic.example";
 const STAFF: [(&str, &str, &str); 4] = [
@@ -56,9 +54,9 @@ pub(crate) fn entropy(seed: u64) -> Entropy {
     Entropy::new(ChaCha20Rng::seed_from_u64(seed))
 }
 
-fn parts(dir: &Path, provider: KeyFile) -> Result<Parts, String> {
+fn parts(dir: &Path, provider: KeyFile, options: SqliteOptions) -> Result<Parts, String> {
     let paths = Paths::new(dir);
-    let open = |path: &Path| SqliteStore::open(path, SqliteOptions::default()).map(Arc::new).map_err(|error| error.to_string());
+    let open = |path: &Path| SqliteStore::open(path, options).map(Arc::new).map_err(|error| error.to_string());
     Ok(Parts { control: open(&paths.control())?, records: open(&paths.records())?, provider: Box::new(provider), paths: Some(paths) })
 }
 
@@ -68,7 +66,7 @@ impl Clinic {
         let provider = KeyFile::create(&Paths::new(dir).root_key(), &mut |buffer| entropy.fill(buffer)).unwrap();
         let hospital = Hospital { name: "Northgate".to_owned(), id: format!("{seed:016x}"), registration_open: true, demo: false };
         let visit = visit(&entropy, now);
-        let app = App::create(parts(dir, provider).unwrap(), hospital, &visit).await.unwrap();
+        let app = App::create(parts(dir, provider, SqliteOptions::default()).unwrap(), hospital, &visit).await.unwrap();
         let clinic = Self { app, entropy, now: AtomicI64::new(now) };
         clinic.app.tick(&clinic.visit()).await.unwrap();
         clinic
@@ -77,9 +75,15 @@ impl Clinic {
     /// # Errors
     /// Why opening was refused.
     pub(crate) async fn open(dir: &Path, seed: u64, now: i64) -> Result<Self, String> {
+        Self::open_with(dir, seed, now, SqliteOptions::default()).await
+    }
+
+    /// # Errors
+    /// Why opening was refused.
+    pub(crate) async fn open_with(dir: &Path, seed: u64, now: i64, options: SqliteOptions) -> Result<Self, String> {
         let entropy = entropy(seed);
         let provider = KeyFile::open(&Paths::new(dir).root_key()).map_err(|error| error.to_string())?;
-        let app = App::open(parts(dir, provider)?, &visit(&entropy, now)).await.map_err(|error| error.to_string())?;
+        let app = App::open(parts(dir, provider, options)?, &visit(&entropy, now)).await.map_err(|error| error.to_string())?;
         Ok(Self { app, entropy, now: AtomicI64::new(now) })
     }
 
@@ -96,6 +100,16 @@ impl Clinic {
     /// Seals the log and lets go of both files.
     pub(crate) async fn close(self, dir: &Path) -> i64 {
         self.app.shutdown(&self.visit()).await.unwrap();
+        self.let_go(dir)
+    }
+
+    /// Lets go of both files as they are: there may be no room for a seal.
+    pub(crate) async fn close_without_sealing(self, dir: &Path) -> i64 {
+        let _ = self.app.shutdown(&self.visit()).await;
+        self.let_go(dir)
+    }
+
+    fn let_go(self, dir: &Path) -> i64 {
         let now = self.now.load(Ordering::Relaxed);
         drop(self.app);
         let paths = Paths::new(dir);
@@ -124,8 +138,9 @@ impl Clinic {
                 password: PASSWORD.to_owned(),
                 password_again: PASSWORD.to_owned(),
             };
-            let (_, token) = self.app.invite(&self.app.operator(self.visit()), email, name, role).await.unwrap();
+            let (id, token) = self.app.invite(&self.app.operator(self.visit()), email, name, role).await.unwrap();
             self.app.accept_invitation(&self.visit(), &token, &form).await.unwrap();
+            known.genuine.entry(format!("account {id}")).or_default().insert(format!("{email} {name} {role} invited"));
             known.tokens.insert(role, self.sign_in(email).await);
         }
         self.app.invite(&self.app.operator(self.visit()), "nurse@clinic.example", "Nila Patel", "nurse").await.unwrap();
@@ -158,12 +173,19 @@ impl Clinic {
         for number in patients / 2..patients {
             self.patient(&mut known, number).await;
         }
+        let csv = wardkeep_domain::stroke::generate::csv(6, 1);
+        let imported = self.app.import(&self.app.operator(self.visit()), csv.as_bytes(), false, &|_, _| {}).await.unwrap();
+        assert_eq!(imported.written, 6);
         let registrar = self.signed_in(&known, "registrar").await.unwrap();
         self.app.link_account(&registrar, "grace@home.example", known.patients[0]).await.unwrap();
         let doctor = self.signed_in(&known, "doctor").await.unwrap();
         let (patient, record) = known.records[1];
         let amended = RecordForm { version: "1".to_owned(), reason: "Late result".to_owned(), ..note("Late amendment") };
         self.app.amend_record(&doctor, patient, record, &amended).await.unwrap();
+        // More entries than one tile of the log holds.
+        for _ in 0..200 {
+            self.app.demographics(&self.signed_in(&known, "doctor").await.unwrap(), known.patients[0]).await.unwrap();
+        }
         // A minute later the streams note each other's heads.
         self.now.fetch_add(61_000, Ordering::Relaxed);
         self.app.tick(&self.visit()).await.unwrap();
@@ -181,16 +203,14 @@ impl Clinic {
             let record = self.app.write_record(&ctx, patient, &note(&format!("Note {text} of patient {number}"))).await.unwrap();
             known.records.push((patient, record));
         }
-        if WITH_DOCUMENTS_AND_ASSESSMENTS {
-            self.documents_and_assessments(known, patient, number).await;
-        }
+        self.documents_and_assessments(known, patient, number).await;
     }
 
     async fn documents_and_assessments(&self, known: &mut Known, patient: PatientId, number: usize) {
         let ctx = self.signed_in(known, "doctor").await.unwrap();
         let mut upload = self.app.begin_upload(&ctx, patient, "letter.txt", "text/plain", "Letter").await.unwrap();
         upload.push(format!("Dear colleague, this is letter {number}.\n").as_bytes()).await.unwrap();
-        upload.finish(ctx.now()).await.unwrap();
+        upload.finish(self.visit().now).await.unwrap();
         let attributes = wardkeep_domain::stroke::generate::Generator::new(number as u64).attributes();
         let form = wardkeep_domain::stroke::AssessmentForm::from_attributes(&attributes);
         self.app.write_assessment(&ctx, patient, &form).await.unwrap();
@@ -264,16 +284,30 @@ impl Clinic {
                         shown.record(*patient, &view);
                     }
                     for view in chart.documents {
-                        let text = view.document.map(|document| format!("{document:?}"));
+                        let file = self.file(doctor, *patient, view.id).await;
+                        let text = view.document.map(|document| format!("{} {:?}", document.description, document.file_type));
                         shown.sealed(format!("document {patient} {} v{}", view.id, view.version), view.badge, text);
+                        match file {
+                            Ok(text) => shown.texts.push((format!("file {patient} {}", view.id), text)),
+                            Err(error) => shown.problems.push(format!("file: {error}")),
+                        }
                     }
                     for view in chart.assessments {
-                        let text = view.assessment.map(|assessment| format!("{assessment:?}"));
+                        let text = view.assessment.map(|assessment| serde_json::to_string(&assessment).unwrap());
                         shown.sealed(format!("assessment {patient} {} v{}", view.id, view.version), view.badge, text);
                     }
                 }
                 Err(error) => shown.problems.push(format!("chart: {error}")),
             }
+        }
+        match self.app.list_assessments(doctor, &wardkeep_domain::stroke::Filter::default(), None).await {
+            Ok(page) => {
+                for row in page.items {
+                    let text = row.view.assessment.map(|assessment| serde_json::to_string(&assessment).unwrap());
+                    shown.sealed(format!("assessment {} {} v{}", row.view.patient, row.view.id, row.view.version), row.view.badge, text);
+                }
+            }
+            Err(error) => shown.problems.push(format!("assessments: {error}")),
         }
         for (patient, record) in &known.records {
             match self.app.read_record(doctor, *patient, *record).await {
@@ -281,6 +315,13 @@ impl Clinic {
                 Err(error) => shown.problems.push(format!("record: {error}")),
             }
         }
+    }
+
+    /// A whole file; an error also when it breaks off.
+    async fn file(&self, doctor: &Ctx, patient: PatientId, document: DocumentId) -> Result<String, Error> {
+        let download = self.app.download(doctor, patient, document, None).await?;
+        let portions: Vec<_> = download.stream.try_collect().await?;
+        Ok(String::from_utf8_lossy(&portions.concat()).into_owned())
     }
 
     async fn read_lists(&self, registrar: &Ctx, known: &Known, shown: &mut Shown) {
@@ -352,6 +393,6 @@ fn patient_form(number: usize) -> PatientForm {
     }
 }
 
-fn note(body: &str) -> RecordForm {
+pub(crate) fn note(body: &str) -> RecordForm {
     RecordForm { record_type: "note".to_owned(), title: "Ward round".to_owned(), body: body.to_owned(), ..RecordForm::default() }
 }
