@@ -126,3 +126,12 @@ fn an_opener_needs_the_right_key_place_and_receipt() {
     assert_eq!(refused(&house.anna, &Context { field: "blob", ..PLACE }, covers(ANNA)), OpenError::Commitment);
     assert_eq!(StreamOpener::new(&house.anna, &PLACE, &made[0][..56], &covers(ANNA)).unwrap_err(), OpenError::Shape);
 }
+
+#[test]
+fn the_last_segments_joined_into_one_open_to_the_right_plaintext_as_the_spec_says() {
+    let house = house();
+    let plain = text(2 * SEGMENT_PLAIN_BYTES + 5);
+    let made = segments(&house, &plain, []);
+    let joined = opener(&house, &made[0]).open(1, 2, &made[1..].concat()).unwrap();
+    assert!(*joined == plain[SEGMENT_PLAIN_BYTES..]);
+}
