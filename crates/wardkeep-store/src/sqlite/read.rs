@@ -26,47 +26,60 @@ pub(crate) fn get_many(db: &Connection, kind: Kind, ids: &[DocId]) -> Found<Vec<
 }
 
 pub(crate) fn history(db: &Connection, kind: Kind, id: DocId) -> Found<Vec<Document>> {
-    documents(db, &format!("SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND id = ?2 ORDER BY version"), params![kind.0, id.0])
+    documents(db, &history_sql(), params![kind.0, id.0])
+}
+
+fn history_sql() -> String {
+    format!("SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND id = ?2 ORDER BY version")
 }
 
 pub(crate) fn find(db: &Connection, query: &Find) -> Found<Vec<Document>> {
     let since = query.since.map_or(0, |seq| signed(seq.0));
     let before = query.before.map_or(i64::MAX, |seq| signed(seq.0));
-    let Some((first, others)) = query.all_of.split_first() else {
-        let sql = format!(
+    let mut values: Vec<Value> = vec![Value::from(i64::from(query.kind.0)), since.into(), before.into(), rows::limit(query.limit).into()];
+    values.extend(query.all_of.iter().map(|term| rows::blob(&term.0)));
+    documents(db, &find_sql(query.all_of.len()), params_from_iter(values))
+}
+
+/// Parameters: kind, since, before, limit, then the terms.
+fn find_sql(terms: usize) -> String {
+    if terms == 0 {
+        return format!(
             "SELECT {DOCUMENT} FROM document d WHERE kind = ?1 AND current = 1 AND seq >= ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4"
         );
-        return documents(db, &sql, params![query.kind.0, since, before, rows::limit(query.limit)]);
-    };
+    }
     // CROSS JOIN fixes the order: walk the first term's bucket, ask the others, fetch last.
     let mut sql = format!(
         "SELECT {DOCUMENT} FROM term t CROSS JOIN document d ON d.seq = t.seq \
          WHERE t.kind = ?1 AND t.term = ?5 AND t.seq >= ?2 AND t.seq < ?3"
     );
-    let mut values: Vec<Value> =
-        vec![Value::from(i64::from(query.kind.0)), since.into(), before.into(), rows::limit(query.limit).into(), rows::blob(&first.0)];
-    for term in others {
-        values.push(rows::blob(&term.0));
-        let place = values.len();
+    for place in (6..).take(terms - 1) {
         sql.push_str(&format!(" AND EXISTS (SELECT 1 FROM term o WHERE o.kind = ?1 AND o.term = ?{place} AND o.seq = t.seq)"));
     }
     sql.push_str(" ORDER BY t.seq DESC LIMIT ?4");
-    documents(db, &sql, params_from_iter(values))
+    sql
 }
 
 pub(crate) fn changed_since(db: &Connection, kind: Option<Kind>, after: Seq, limit: usize) -> Found<Vec<Document>> {
     let (after, limit) = (signed(after.0), rows::limit(limit));
-    let Some(kind) = kind else {
-        return documents(db, &format!("SELECT {DOCUMENT} FROM document d WHERE seq > ?1 ORDER BY seq LIMIT ?2"), params![after, limit]);
-    };
-    let sql = format!(
+    match kind {
+        None => documents(db, &changed_sql(), params![after, limit]),
+        Some(kind) => documents(db, &changed_of_kind_sql(), params![kind.0, after, limit]),
+    }
+}
+
+fn changed_sql() -> String {
+    format!("SELECT {DOCUMENT} FROM document d WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+}
+
+fn changed_of_kind_sql() -> String {
+    format!(
         "SELECT {DOCUMENT} FROM (\
            SELECT * FROM (SELECT seq FROM document WHERE kind = ?1 AND current = 0 AND seq > ?2 ORDER BY seq LIMIT ?3) \
            UNION ALL \
            SELECT * FROM (SELECT seq FROM document WHERE kind = ?1 AND current = 1 AND seq > ?2 ORDER BY seq LIMIT ?3)\
          ) c CROSS JOIN document d ON d.seq = c.seq ORDER BY d.seq LIMIT ?3"
-    );
-    documents(db, &sql, params![kind.0, after, limit])
+    )
 }
 
 fn documents(db: &Connection, sql: &str, params: impl Params) -> Found<Vec<Document>> {
@@ -171,5 +184,23 @@ mod tests {
         let statement = db.prepare_cached(&sql).unwrap();
         assert!(statement.get_status(StatementStatus::Run) >= 4);
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
+    fn queries_walk_indexes_and_never_a_whole_table() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let db = schema::open_writer(&folder.path().join("plans.db"), None).unwrap();
+        let queries = [find_sql(0), find_sql(1), find_sql(3), history_sql(), changed_sql(), changed_of_kind_sql()];
+        for sql in queries {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let nothing = vec![rusqlite::types::Null; statement.parameter_count()];
+            let plan: Vec<String> = statement.query_map(params_from_iter(nothing), |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            assert!(!plan.is_empty());
+            let whole = |step: &&String| step.starts_with("SCAN document") || step.starts_with("SCAN d") || step.starts_with("SCAN t");
+            assert_eq!(plan.iter().find(whole), None, "{sql}\n{plan:#?}");
+            // Only the two bounded halves of a kind's changes are put in order by sorting.
+            let sorted = plan.iter().any(|step| step.contains("TEMP B-TREE"));
+            assert!(!sorted || sql.contains("UNION ALL"), "{sql}\n{plan:#?}");
+        }
     }
 }
