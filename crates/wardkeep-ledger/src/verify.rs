@@ -284,5 +284,5 @@ fn check_leaf(bytes: &[u8], index: u64, stream: Option<&StreamId>, boots: &mut B
     if leaf.sequence != *expected {
         report.findings.push((Finding::SequenceGap, index));
     }
-    *expected = leaf.sequence + 1;
+    *expected = leaf.sequence.wrapping_add(1);
 }

@@ -11,3 +11,5 @@ mod support;
 mod trees;
 #[cfg(test)]
 mod vectors;
+#[cfg(test)]
+mod verifier;
