@@ -42,6 +42,9 @@ impl Default for SqliteOptions {
     }
 }
 
+/// Rows that are read where the caller stands; more go to a thread that may block.
+const FEW: usize = 128;
+
 type Work = Box<dyn FnOnce(&mut Writing) + Send>;
 
 /// A store in one file. See the module.
@@ -121,6 +124,16 @@ impl SqliteStore {
         read.await.map_err(|error| StoreError::Engine { doing, cause: error.to_string() })?
     }
 
+    /// A read of a few rows by an index, where the caller stands: it takes microseconds from the page
+    /// cache, less than handing it to another thread (docs/decisions/0004-short-reads-stay-on-their-thread.md).
+    async fn read_few<T>(&self, doing: &'static str, query: impl FnOnce(&Connection) -> Result<T, Fail>) -> Result<T, StoreError> {
+        let _permit = self.readers.permits.acquire().await.map_err(|_| StoreError::Closed)?;
+        let connection = self.readers.take().ok_or(StoreError::Closed)?;
+        let found = query(&connection).map_err(|fail| fail.at(&self.path, doing));
+        self.readers.give_back(connection);
+        found
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -174,19 +187,25 @@ impl Readers {
 #[async_trait]
 impl Store for SqliteStore {
     async fn get(&self, kind: Kind, id: DocId) -> Result<Option<Document>, StoreError> {
-        self.read("reading a document", move |db| read::get(db, kind, id)).await
+        self.read_few("reading a document", move |db| read::get(db, kind, id)).await
     }
 
     async fn get_many(&self, kind: Kind, ids: &[DocId]) -> Result<Vec<Document>, StoreError> {
+        if ids.len() <= FEW {
+            return self.read_few("reading documents", |db| read::get_many(db, kind, ids)).await;
+        }
         let ids = ids.to_vec();
         self.read("reading documents", move |db| read::get_many(db, kind, &ids)).await
     }
 
     async fn history(&self, kind: Kind, id: DocId) -> Result<Vec<Document>, StoreError> {
-        self.read("reading a document's versions", move |db| read::history(db, kind, id)).await
+        self.read_few("reading a document's versions", move |db| read::history(db, kind, id)).await
     }
 
     async fn find(&self, query: &Find) -> Result<Vec<Document>, StoreError> {
+        if query.limit <= FEW {
+            return self.read_few("searching documents", |db| read::find(db, query)).await;
+        }
         let query = query.clone();
         self.read("searching documents", move |db| read::find(db, &query)).await
     }
@@ -219,7 +238,7 @@ impl Store for SqliteStore {
 
     async fn head(&self, stream: &StreamId) -> Result<Option<Head>, StoreError> {
         let stream = stream.clone();
-        self.read("reading the ledger's head", move |db| read::head(db, &stream)).await
+        self.read_few("reading the ledger's head", move |db| read::head(db, &stream)).await
     }
 
     async fn entries(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -228,16 +247,16 @@ impl Store for SqliteStore {
     }
 
     async fn entry(&self, event: EventId) -> Result<Option<(StreamId, Entry)>, StoreError> {
-        self.read("reading a ledger entry", move |db| read::entry(db, event)).await
+        self.read_few("reading a ledger entry", move |db| read::entry(db, event)).await
     }
 
     async fn tile(&self, stream: &StreamId, tile: TileId) -> Result<Option<Vec<Hash>>, StoreError> {
         let stream = stream.clone();
-        self.read("reading a ledger tile", move |db| read::tile(db, &stream, tile)).await
+        self.read_few("reading a ledger tile", move |db| read::tile(db, &stream, tile)).await
     }
 
     async fn seq_at(&self, time_ms: i64) -> Result<Seq, StoreError> {
-        self.read("reading commit times", move |db| read::seq_at(db, time_ms)).await
+        self.read_few("reading commit times", move |db| read::seq_at(db, time_ms)).await
     }
 
     async fn checkpoint_put(&self, stream: &StreamId, note: &str) -> Result<(), StoreError> {
@@ -279,7 +298,7 @@ impl Store for SqliteStore {
         let waiting = self.marks().get(&(kind, id)).copied();
         match waiting {
             Some(value) => Ok(Some(value)),
-            None => self.read("reading a mark", move |db| read::marked(db, kind, id)).await,
+            None => self.read_few("reading a mark", move |db| read::marked(db, kind, id)).await,
         }
     }
 
