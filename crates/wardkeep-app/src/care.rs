@@ -65,12 +65,12 @@ impl App {
     /// `Denied`, `NotFound`.
     pub async fn care_members(&self, ctx: &Ctx, patient: PatientId) -> Result<Vec<CareMemberView>> {
         self.permit_chart(ctx, Action::ReadDemographics, patient, None).await?;
-        self.care_member_views(patient).await
+        self.member_views(self.care_team(patient).await?.0.members).await
     }
 
-    pub(crate) async fn care_member_views(&self, patient: PatientId) -> Result<Vec<CareMemberView>> {
-        let team = self.care_team(patient).await?.0;
-        let ids: Vec<DocId> = team.members.iter().map(|member| DocId(member.account.bytes())).collect();
+    /// With names and roles; members whose account is gone are left out.
+    pub(crate) async fn member_views(&self, members: Vec<CareMember>) -> Result<Vec<CareMemberView>> {
+        let ids: Vec<DocId> = members.iter().map(|member| DocId(member.account.bytes())).collect();
         let mut accounts = HashMap::new();
         for document in self.control.get_many(kinds::ACCOUNT, &ids).await? {
             let account = self.open_account(&document)?.body;
@@ -85,7 +85,7 @@ impl App {
                 since: member.since,
             })
         };
-        Ok(team.members.into_iter().filter_map(view).collect())
+        Ok(members.into_iter().filter_map(view).collect())
     }
 
     /// Adds a doctor or nurse (by e-mail) to the care team.

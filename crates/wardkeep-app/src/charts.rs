@@ -69,13 +69,14 @@ impl App {
         let assessments = self.sealed_assessments(patient).await?;
         let named: Vec<&Document> = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments).collect();
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &named, "summary").await?;
+        let team = self.care_team(patient).await?.0.members;
         Ok(Chart {
-            patient: self.patient_view(ctx, &key, &banner, &receipt).await?,
+            patient: self.patient_view_in(ctx, &key, &banner, &receipt, &team).await?,
             records: self.record_views(ctx, &key, &records, &receipt).await?,
             records_next,
             documents: self.document_views(ctx, &key, &documents, &receipt).await?,
             assessments: self.assessment_views(ctx, &key, &assessments, &receipt).await?,
-            care_team: self.care_member_views(patient).await?,
+            care_team: self.member_views(team).await?,
         })
     }
 

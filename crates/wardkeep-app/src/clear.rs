@@ -13,27 +13,17 @@ use crate::act::{Side, Who};
 use crate::{App, Error, Result, envelope, kinds};
 
 /// A document version that an event wrote or disclosed.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Named {
-    #[serde(rename = "k")]
     pub kind: u16,
-    #[serde(rename = "i", with = "crate::compact")]
     pub id: [u8; 16],
-    #[serde(rename = "v")]
     pub version: u64,
     /// SHA-256 of the sealed bytes; zero when the event erased it.
-    #[serde(rename = "d", with = "crate::compact")]
     pub digest: [u8; 32],
     /// Did the event write this version (else it disclosed it)?
-    #[serde(rename = "w")]
     pub wrote: bool,
     /// What it was put with beside the sealed bytes, see [`beside`]; zero when it was no put.
-    #[serde(rename = "b", with = "crate::compact", default, skip_serializing_if = "is_zero")]
     pub beside: [u8; 16],
-}
-
-fn is_zero(bytes: &[u8; 16]) -> bool {
-    *bytes == [0; 16]
 }
 
 /// First half of SHA-256(owner ‖ number of terms as u32 ‖ terms ‖ unique terms): binds to the log
@@ -46,15 +36,68 @@ pub(crate) fn beside(owner: Owner, terms: &[Term], unique: &[Term]) -> [u8; 16] 
 }
 
 impl Named {
-    fn field(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(75);
-        bytes.extend_from_slice(&self.kind.to_be_bytes());
-        bytes.extend_from_slice(&self.id);
-        bytes.extend_from_slice(&self.version.to_be_bytes());
-        bytes.extend_from_slice(&self.digest);
-        bytes.push(u8::from(self.wrote));
-        bytes.extend_from_slice(&self.beside);
+    /// Kind, id, version, digest, and whether it was written.
+    fn head(&self) -> [u8; HEAD_BYTES] {
+        let mut bytes = [0; HEAD_BYTES];
+        let parts = self.kind.to_be_bytes().into_iter().chain(self.id).chain(self.version.to_be_bytes()).chain(self.digest);
+        bytes.iter_mut().zip(parts.chain([u8::from(self.wrote)])).for_each(|(to, from)| *to = from);
         bytes
+    }
+    fn field(&self) -> [u8; FIELD_BYTES] {
+        let mut bytes = [0; FIELD_BYTES];
+        bytes.iter_mut().zip(self.head().into_iter().chain(self.beside)).for_each(|(to, from)| *to = from);
+        bytes
+    }
+    /// `None` when the bytes begin with no whole one; gives what follows too.
+    fn unpack(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (kind, rest) = bytes.split_first_chunk::<2>()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (version, rest) = rest.split_first_chunk::<8>()?;
+        let (digest, rest) = rest.split_first_chunk::<32>()?;
+        let (&wrote, mut rest) = rest.split_first()?;
+        let mut beside = [0; 16];
+        if wrote == 1 {
+            let (found, after) = rest.split_first_chunk::<16>()?;
+            (beside, rest) = (*found, after);
+        }
+        let (kind, version) = (u16::from_be_bytes(*kind), u64::from_be_bytes(*version));
+        (wrote <= 1).then_some((Self { kind, id: *id, version, digest: *digest, wrote: wrote == 1, beside }, rest))
+    }
+}
+
+const HEAD_BYTES: usize = 59;
+const FIELD_BYTES: usize = HEAD_BYTES + 16;
+
+/// A chart names a hundred versions at once, so they stand packed in the clear event: the fields of
+/// each behind one another, the last one only where the event wrote it, all in Base64.
+mod packed {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::{FIELD_BYTES, Named};
+
+    pub(super) fn serialize<S: Serializer>(named: &[Named], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::with_capacity(named.len() * FIELD_BYTES);
+        for one in named {
+            bytes.extend_from_slice(&one.head());
+            if one.wrote {
+                bytes.extend_from_slice(&one.beside);
+            }
+        }
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Named>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = STANDARD_NO_PAD.decode(text.as_ref()).map_err(|_| D::Error::custom("not Base64"))?;
+        let (mut rest, mut named) = (bytes.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let (one, after) = Named::unpack(rest).ok_or_else(|| D::Error::custom("cut off"))?;
+            named.push(one);
+            rest = after;
+        }
+        Ok(named)
     }
 }
 
@@ -79,6 +122,7 @@ pub struct ActorPart {
 /// What happened to what. Sealed under the patient's key when there is one.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct About {
+    #[serde(with = "packed")]
     pub named: Vec<Named>,
     #[serde(with = "crate::compact")]
     pub resource_salt: [u8; 32],
@@ -98,8 +142,8 @@ pub struct SubjectPart {
 
 impl About {
     pub(crate) fn resource_commitment(&self) -> Commitment {
-        let fields: Vec<Vec<u8>> = self.named.iter().map(Named::field).collect();
-        let fields: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
+        let fields: Vec<[u8; FIELD_BYTES]> = self.named.iter().map(Named::field).collect();
+        let fields: Vec<&[u8]> = fields.iter().map(<[u8; FIELD_BYTES]>::as_slice).collect();
         Commitment::new(&Salt(self.resource_salt), Label::Resource, &fields)
     }
     pub(crate) fn detail_commitment(&self) -> Commitment {
@@ -157,6 +201,9 @@ impl App {
         if owner != Owner::NONE {
             terms.push(term("subject", &owner.0));
         }
+        // Who was shown in a list finds that list among who looked.
+        let listed = part.about.iter().flat_map(|about| &about.named).filter(|named| named.kind == kinds::PATIENT.0 && !named.wrote);
+        terms.extend(listed.map(|named| term("subject", &named.id)));
         terms
     }
     pub(crate) fn split_event(sealed: &[u8]) -> Result<(&[u8], &[u8])> {
@@ -186,5 +233,28 @@ impl App {
         let context = Context { field: "subject", ..envelope::context(side.name(), kinds::EVENT, document.id, 1) };
         let plain = self.vault.open(key, &context, subject, receipt)?;
         serde_json::from_slice(&plain).map(Some).map_err(|_| Error::Integrity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_event_names_comes_back_as_it_was() {
+        let read = Named { kind: 42, id: [1; 16], version: 3, digest: [2; 32], wrote: false, beside: [0; 16] };
+        let put = Named { kind: 43, id: [3; 16], version: u64::MAX, digest: [4; 32], wrote: true, beside: [5; 16] };
+        for named in [vec![], vec![read], vec![put], vec![read, put, put, read]] {
+            let about =
+                About { named, resource_salt: [6; 32], detail: vec![("why".to_owned(), "because".to_owned())], detail_salt: [7; 32] };
+            let text = serde_json::to_string(&about).unwrap();
+            let back: About = serde_json::from_str(&text).unwrap();
+            assert_eq!((&back.named, &back.detail), (&about.named, &about.detail));
+            assert_eq!(back.resource_commitment(), about.resource_commitment());
+        }
+        for bad in ["AA", "*", &"A".repeat(79), &"_".repeat(80)] {
+            let text = format!(r#"{{"named":"{bad}","resource_salt":"","detail":[],"detail_salt":""}}"#);
+            assert!(serde_json::from_str::<About>(&text).is_err(), "{bad}");
+        }
     }
 }

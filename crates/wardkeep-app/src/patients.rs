@@ -282,10 +282,24 @@ impl App {
     /// Opens demographics for the banner. They must pass their check: nobody treats a patient
     /// under a name that somebody edited.
     pub(crate) async fn patient_view(&self, ctx: &Ctx, key: &PatientKey, document: &Document, receipt: &Receipt) -> Result<PatientView> {
+        let staff = ctx.role().is_some_and(Role::is_staff);
+        let team = if staff { self.care_team(PatientId::from_bytes(key.owner())).await?.0.members } else { Vec::new() };
+        self.patient_view_in(ctx, key, document, receipt, &team).await
+    }
+
+    /// The same, when the care team was read already.
+    pub(crate) async fn patient_view_in(
+        &self,
+        ctx: &Ctx,
+        key: &PatientKey,
+        document: &Document,
+        receipt: &Receipt,
+        team: &[CareMember],
+    ) -> Result<PatientView> {
         let shown = self.show::<Patient>(ctx, Side::Records, &[Sealed { key, document }], receipt).await?;
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed).ok_or(Error::Integrity)?;
         let patient = shown.body.ok_or(Error::Integrity)?;
-        let in_care = ctx.role().is_some_and(Role::is_staff) && self.care_team(patient.id).await?.0.holds(ctx.account_id());
+        let in_care = team.iter().any(|member| member.account == ctx.account_id());
         Ok(PatientView { version: shown.version, in_care, patient })
     }
 

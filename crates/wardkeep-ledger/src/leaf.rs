@@ -43,6 +43,7 @@ pub enum Class {
     RoleTaken = 25,
     AccountLinked = 26,
     FactorReset = 27,
+    AccountsRead = 28,
     // disclosures
     ChartOpened = 40,
     RecordRead = 41,
@@ -123,6 +124,7 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::RoleTaken, "role.taken"),
     (Class::AccountLinked, "account.linked"),
     (Class::FactorReset, "factor.reset"),
+    (Class::AccountsRead, "accounts.read"),
     (Class::ChartOpened, "chart.opened"),
     (Class::RecordRead, "record.read"),
     (Class::SearchRun, "search.run"),

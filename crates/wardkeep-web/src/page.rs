@@ -122,7 +122,11 @@ impl Page {
             .take(2)
             .collect::<String>()
             .to_uppercase();
-        let nav = nav(role).into_iter().map(|item| NavItem { current: is_current(item.href, path), ..item }).collect();
+        // Of two entries that lead here, the longer one is the page: `/stroke` and `/stroke/summary`.
+        let entries = nav(role);
+        let here = entries.iter().filter(|item| is_current(item.href, path)).map(|item| item.href.len()).max();
+        let nav = entries.into_iter().map(|item| NavItem { current: is_current(item.href, path) && Some(item.href.len()) == here, ..item });
+        let nav = nav.collect();
         Self {
             user: Some(User { name, initials, role, idle_ms: session::idle_ms_max(role), idle_warning_ms: session::IDLE_WARNING_MS }),
             nav,

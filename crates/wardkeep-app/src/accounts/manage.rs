@@ -21,7 +21,8 @@ impl App {
         self.exact_term(kinds::CONTROL, kinds::ACCOUNT, field, value.as_bytes())
     }
 
-    /// Newest first; `after` is the cursor of the last page's `next`.
+    /// Newest first; `after` is the cursor of the last page's `next`. Patients have accounts too, so
+    /// looking is an event.
     ///
     /// # Errors
     /// `Denied`.
@@ -32,12 +33,14 @@ impl App {
         state: Option<AccountState>,
         after: Option<u64>,
     ) -> Result<Page<AccountView>> {
-        self.permit(ctx, Action::ListAccounts, Resource::Hospital).await?;
+        let permit = self.permit(ctx, Action::ListAccounts, Resource::Hospital).await?;
         let mut all_of: Vec<Term> = role.iter().map(|role| self.account_term("role", role.code())).collect();
         all_of.extend(state.iter().map(|state| self.account_term("state", state.code())));
         let query = Find { kind: kinds::ACCOUNT, all_of, before: after.map(Seq), since: None, limit: PAGE };
         let documents = self.control.find(&query).await?;
         let next = if documents.len() == PAGE { documents.last().map(|document| document.seq.0) } else { None };
+        let act = Act::by(self, Side::Control, ctx, Class::AccountsRead).permit(&permit);
+        act.detail("found", documents.len().to_string()).commit().await?;
         let mut items = Vec::with_capacity(documents.len());
         for document in &documents {
             items.push(self.account_view(document).await?);

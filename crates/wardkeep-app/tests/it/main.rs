@@ -8,4 +8,6 @@ mod hospital;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod stroke;

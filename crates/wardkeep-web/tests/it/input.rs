@@ -232,7 +232,6 @@ const UNLOGGED: &[&str] = &[
     "POST /sign-in/enrol",
     "POST /sign-in/recovery",
     // About accounts and the machine, and no patient's record.
-    "GET /accounts",
     "GET /accounts/invite",
     "GET /health",
     // The sample never signed in: its state refuses, and nothing is done.
