@@ -54,8 +54,11 @@ pub enum Created {
     Duplicates(Vec<PatientRow>),
 }
 
-/// Bits of a name or birth-month term: enough to find, too few to tell names from terms alone.
-const BUCKET: TermBits = TermBits::Bucket(24);
+/// Bits of a name term: enough to find, too few to tell names from terms alone.
+const NAME_BUCKET: TermBits = TermBits::Bucket(24);
+/// Bits of a birth date's term: about as many buckets as there are days in a lifetime, so that days
+/// share them (docs/decisions/0006-birth-dates-are-found-by-day.md).
+const BORN_BUCKET: TermBits = TermBits::Bucket(15);
 /// Candidates opened at once while a search filters.
 const SIFT: usize = 64;
 /// Most candidates that one page of a search looks at.
@@ -177,7 +180,7 @@ impl App {
         let mut terms = Vec::new();
         if let Some(name) = &patient.name {
             let words = prefixes(&normalise(&format!("{} {}", name.family(), name.given())));
-            terms.extend(words.iter().map(|prefix| self.patient_term("name", prefix)));
+            terms.extend(words.iter().map(|prefix| self.name_term(prefix)));
         }
         if let Born::On(date) = patient.born {
             terms.push(self.born_term(date));
@@ -186,12 +189,14 @@ impl App {
         act.put_patient(key, kinds::PATIENT, DocId(patient.id.bytes()), version, patient, terms, unique)
     }
 
-    fn patient_term(&self, field: &str, value: &str) -> Term {
-        Term(self.vault.term(kinds::RECORDS, kinds::PATIENT.0, field, value.as_bytes(), BUCKET))
+    fn patient_term(&self, field: &str, value: &str, bits: TermBits) -> Term {
+        Term(self.vault.term(kinds::RECORDS, kinds::PATIENT.0, field, value.as_bytes(), bits))
     }
-    /// Year and month: the day is filtered after opening.
+    fn name_term(&self, prefix: &str) -> Term {
+        self.patient_term("name", prefix, NAME_BUCKET)
+    }
     fn born_term(&self, date: Date) -> Term {
-        self.patient_term("born", date.iso().get(..7).unwrap_or_default())
+        self.patient_term("born", &date.iso(), BORN_BUCKET)
     }
     pub(crate) fn mrn_term(&self, mrn: &Mrn) -> Term {
         self.exact_term(kinds::RECORDS, kinds::PATIENT, "mrn", mrn.as_str().as_bytes())
@@ -321,11 +326,11 @@ impl App {
     async fn sifted(&self, ctx: &Ctx, wanted: &Wanted, after: Option<u64>, most: usize) -> Result<(Vec<Document>, Option<u64>)> {
         let longest = |word: &String| word.chars().take(6).collect::<String>();
         let mut all_of: Vec<Term> = wanted.mrn.iter().map(|mrn| self.mrn_term(mrn)).collect();
+        all_of.extend(wanted.born.map(|date| self.born_term(date)));
         let mut words: Vec<String> = wanted.words.iter().map(longest).filter(|word| word.chars().count() >= 2).collect();
         // The longest prefix has the smallest bucket.
         words.sort_by_key(|word| std::cmp::Reverse(word.chars().count()));
-        all_of.extend(words.iter().map(|word| self.patient_term("name", word)));
-        all_of.extend(wanted.born.map(|date| self.born_term(date)));
+        all_of.extend(words.iter().map(|word| self.name_term(word)));
         let mut found = Vec::new();
         let mut before = after;
         let mut looked = 0;
