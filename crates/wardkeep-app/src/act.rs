@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use wardkeep_domain::PatientId;
 use wardkeep_ledger::{Class, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
 use wardkeep_policy::Actor;
-use wardkeep_store::{Changeset, DocId, Erase, Expect, Kind, Owner, Put, Term, Version};
+use wardkeep_store::{Changeset, DocId, Document, Erase, Expect, Kind, Owner, Put, Term, Version};
+use wardkeep_vault::vault::digest;
 use wardkeep_vault::{Context, PatientKey, Plain, Purpose};
 
 use crate::clear::{About, ActorPart, Named, SubjectPart, beside};
+use crate::integrity::Sealed;
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
 /// Which of the two stores.
@@ -170,8 +172,16 @@ impl<'a> Act<'a> {
         self
     }
     /// Names a document version that this event discloses.
-    pub(crate) fn reads(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
-        self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: false, beside: [0; 16] });
+    pub(crate) fn reads(&mut self, document: &Document) {
+        self.discloses_bytes(document, digest(&document.sealed));
+    }
+    /// The same, when its digest was taken already.
+    pub(crate) fn shows(&mut self, sealed: &Sealed<'_>) {
+        self.discloses_bytes(sealed.document, sealed.digest);
+    }
+    fn discloses_bytes(&mut self, document: &Document, digest: [u8; 32]) {
+        let (kind, id, version) = (document.kind.0, document.id.0, document.version.0);
+        self.named.push(Named { kind, id, version, digest, wrote: false, beside: [0; 16] });
     }
     /// Names something that this event wrote outside a put (a blob, by its digest).
     pub(crate) fn wrote(&mut self, kind: Kind, id: DocId, version: u64, digest: [u8; 32]) {
@@ -232,7 +242,7 @@ impl<'a> Act<'a> {
         terms: Vec<Term>,
         unique: Vec<Term>,
     ) {
-        let digest = wardkeep_vault::vault::digest(&sealed);
+        let digest = digest(&sealed);
         self.named.push(Named { kind: kind.0, id: id.0, version, digest, wrote: true, beside: beside(owner, &terms, &unique) });
         self.change.puts.push(Put { kind, id, owner, version: Version(version), sealed, terms, unique });
     }

@@ -67,15 +67,17 @@ impl App {
         let (records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
         let documents = self.sealed_documents(patient, PARTS_MAX).await?;
         let assessments = self.sealed_assessments(patient).await?;
-        let named: Vec<&Document> = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments).collect();
-        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &named, "summary").await?;
+        let banner = Sealed::new(&key, &banner);
+        let [records, documents, assessments] = [&records, &documents, &assessments].map(|part| Sealed::all(&key, part));
+        let named = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments);
+        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, named, "summary").await?;
         let team = self.care_team(patient).await?.0.members;
         Ok(Chart {
-            patient: self.patient_view_in(ctx, &key, &banner, &receipt, &team).await?,
-            records: self.record_views(ctx, &key, &records, &receipt).await?,
+            patient: self.patient_view_in(ctx, banner, &receipt, &team).await?,
+            records: self.record_views(ctx, &records, &receipt).await?,
             records_next,
-            documents: self.document_views(ctx, &key, &documents, &receipt).await?,
-            assessments: self.assessment_views(ctx, &key, &assessments, &receipt).await?,
+            documents: self.document_views(ctx, &documents, &receipt).await?,
+            assessments: self.assessment_views(ctx, patient, &assessments, &receipt).await?,
             care_team: self.member_views(team).await?,
         })
     }
@@ -148,15 +150,8 @@ impl App {
     pub(crate) async fn sealed_assessments(&self, patient: PatientId) -> Result<Vec<Document>> {
         self.sealed_parts(kinds::ASSESSMENT, patient, PARTS_MAX).await
     }
-    pub(crate) async fn document_views(
-        &self,
-        ctx: &Ctx,
-        key: &PatientKey,
-        documents: &[Document],
-        receipt: &Receipt,
-    ) -> Result<Vec<DocumentView>> {
-        let sealed: Vec<Sealed<'_>> = documents.iter().map(|document| Sealed { key, document }).collect();
-        self.named_documents(self.show(ctx, Side::Records, &sealed, receipt).await?).await
+    pub(crate) async fn document_views(&self, ctx: &Ctx, documents: &[Sealed<'_>], receipt: &Receipt) -> Result<Vec<DocumentView>> {
+        self.named_documents(self.show(ctx, Side::Records, documents, receipt).await?).await
     }
     /// Opened documents with the names of who uploaded them.
     pub(crate) async fn named_documents(&self, shown: Vec<Shown<wardkeep_domain::document::Document>>) -> Result<Vec<DocumentView>> {

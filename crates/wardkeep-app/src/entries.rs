@@ -12,6 +12,7 @@ use wardkeep_store::{DocId, Document, Kind};
 use wardkeep_vault::PatientKey;
 
 use crate::act::{Act, Side};
+use crate::integrity::Sealed;
 use crate::patients::PatientView;
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -46,9 +47,10 @@ impl App {
         part: &str,
     ) -> Result<Disclosed> {
         let banner = self.patient_document(&key).await?;
-        let named: Vec<&Document> = std::iter::once(&banner).chain(&documents).collect();
-        let receipt = self.disclose(ctx, Class::RecordRead, permit, &key, &named, part).await?;
-        let banner = self.patient_view(ctx, &key, &banner, &receipt).await?;
+        let banner = Sealed::new(&key, &banner);
+        let sealed = Sealed::all(&key, &documents);
+        let receipt = self.disclose(ctx, Class::RecordRead, permit, &key, std::iter::once(&banner).chain(&sealed), part).await?;
+        let banner = self.patient_view(ctx, banner, &receipt).await?;
         Ok(Disclosed { key, banner, documents, receipt })
     }
 
@@ -77,7 +79,7 @@ impl App {
         if seen.parse() != Ok(document.version.0) {
             return Err(Error::Conflict { current: document.version.0 });
         }
-        let receipt = self.disclose(ctx, Class::RecordRead, permit, key, &[document], "before a change").await?;
+        let receipt = self.disclose(ctx, Class::RecordRead, permit, key, [&Sealed::new(key, document)], "before a change").await?;
         Ok(self.open_patient_doc::<T>(kinds::RECORDS, key, document, &receipt)?.body)
     }
 

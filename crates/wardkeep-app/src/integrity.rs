@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::proof::check_inclusion;
 use wardkeep_ledger::tree::leaf_hash;
-use wardkeep_ledger::{EventId, Leaf, Receipt};
+use wardkeep_ledger::{EventId, Head, Leaf, Receipt};
 use wardkeep_store::{DocId, Document, Entry};
 use wardkeep_vault::PatientKey;
+use wardkeep_vault::vault::digest;
 
 use crate::act::Side;
 use crate::clear::Named;
@@ -68,6 +69,18 @@ pub struct Proof {
 pub(crate) struct Sealed<'a> {
     pub key: &'a PatientKey,
     pub document: &'a Document,
+    /// Of the bytes in `document`, taken once: the event names it, the badge is checked by it.
+    pub digest: [u8; 32],
+}
+
+impl<'a> Sealed<'a> {
+    pub(crate) fn new(key: &'a PatientKey, document: &'a Document) -> Self {
+        Self { key, document, digest: digest(&document.sealed) }
+    }
+    /// Several documents of one patient.
+    pub(crate) fn all(key: &'a PatientKey, documents: &'a [Document]) -> Vec<Self> {
+        documents.iter().map(|document| Self::new(key, document)).collect()
+    }
 }
 
 /// What a document turned out to be. `body` is `None` when it does not open.
@@ -134,16 +147,17 @@ impl App {
         receipt: &Receipt,
     ) -> Result<Vec<Shown<T>>> {
         let mut shown = Vec::with_capacity(sealed.len());
-        for &Sealed { key, document } in sealed {
-            let digest = wardkeep_vault::vault::digest(&document.sealed);
+        let head = self.state.sealed(side).map(|(head, _)| head);
+        for &one in sealed {
+            let Sealed { key, document, digest } = one;
             let opened =
                 if document.owner.0 == key.owner() { self.open_patient_doc::<T>(side.name(), key, document, receipt).ok() } else { None };
             let event = opened.as_ref().map(|opened| opened.event);
             let logged = match event {
-                Some(event) => self.logged(side, key, document, &digest, event, receipt).await?,
+                Some(event) => self.logged(side, one, event, head.as_ref(), receipt).await?,
                 None => None,
             };
-            let badge = self.badge(side, document, logged);
+            let badge = badge(document, logged, head.as_ref());
             if badge == Badge::CheckFailed {
                 self.raise_integrity_alarm(ctx, document.kind, document.id, document.version.0).await?;
             }
@@ -159,64 +173,44 @@ impl App {
         Ok(shown)
     }
 
-    fn badge(&self, side: Side, document: &Document, logged: Option<Logged>) -> Badge {
-        let sealed = self.state.sealed(side).map_or(0, |(head, _)| head.size);
-        match logged {
-            None => Badge::CheckFailed,
-            Some(logged) if logged.index >= sealed => Badge::WaitingForSeal,
-            Some(_) if document.version.0 > 1 => Badge::VerifiedAmended,
-            Some(_) => Badge::Verified,
-        }
-    }
-
     /// Does the log say that this event wrote exactly these bytes? `None` when it does not.
     async fn logged(
         &self,
         side: Side,
-        key: &PatientKey,
-        document: &Document,
-        digest: &[u8; 32],
+        sealed: Sealed<'_>,
         event: EventId,
+        head: Option<&Head>,
         receipt: &Receipt,
     ) -> Result<Option<Logged>> {
-        let sealed = self.state.sealed(side).map(|(head, _)| head);
-        let known = self.checked.get(digest, document);
-        if let Some(known) = known.filter(|known| known.included || sealed.is_none_or(|head| known.index >= head.size)) {
+        let Sealed { document, digest, .. } = sealed;
+        let known = self.checked.get(&digest, document);
+        if let Some(known) = known.filter(|known| known.included || head.is_none_or(|head| known.index >= head.size)) {
             return Ok(Some(known));
         }
         let store = self.store(side);
         let Some((stream, entry)) = store.entry(event).await? else { return Ok(None) };
-        if known.is_none() && !self.event_wrote(side, key, document, digest, event, &entry, receipt).await? {
+        if known.is_none() && !self.event_wrote(side, sealed, event, &entry, receipt).await? {
             return Ok(None);
         }
         let mut logged =
             Logged { kind: document.kind.0, id: document.id.0, version: document.version.0, index: entry.index, included: false };
-        if let Some(head) = sealed.filter(|head| entry.index < head.size) {
+        if let Some(head) = head.filter(|head| entry.index < head.size) {
             let proof = tiles::inclusion(store.as_ref(), &stream, entry.index, head.size).await?;
-            if !check_inclusion(&leaf_hash(&entry.leaf), entry.index, &head, &proof) {
+            if !check_inclusion(&leaf_hash(&entry.leaf), entry.index, head, &proof) {
                 return Ok(None);
             }
             logged.included = true;
         }
-        self.checked.put(*digest, logged);
+        self.checked.put(digest, logged);
         Ok(Some(logged))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one check")]
-    async fn event_wrote(
-        &self,
-        side: Side,
-        key: &PatientKey,
-        document: &Document,
-        digest: &[u8; 32],
-        event: EventId,
-        entry: &Entry,
-        receipt: &Receipt,
-    ) -> Result<bool> {
+    async fn event_wrote(&self, side: Side, sealed: Sealed<'_>, event: EventId, entry: &Entry, receipt: &Receipt) -> Result<bool> {
+        let Sealed { key, document, digest } = sealed;
         let Some(clear) = self.store(side).get(kinds::EVENT, DocId(event.0)).await? else { return Ok(false) };
         let Ok(leaf) = Leaf::decode(&entry.leaf) else { return Ok(false) };
         let Ok(Some(subject)) = self.open_subject_part(side, key, &clear, receipt) else { return Ok(false) };
-        let wanted = (document.kind.0, document.id.0, document.version.0, *digest);
+        let wanted = (document.kind.0, document.id.0, document.version.0, digest);
         let wrote = |named: &Named| named.wrote && (named.kind, named.id, named.version, named.digest) == wanted;
         Ok(leaf.event == event && about_matches(&subject.about, &leaf) && subject.about.named.iter().any(wrote))
     }
@@ -256,6 +250,15 @@ impl App {
         };
         check(ok, if sealed || !ok { "The entry lies under a signed seal" } else { "The entry is durable and waits for its seal" }, seal);
         Ok(proof)
+    }
+}
+
+fn badge(document: &Document, logged: Option<Logged>, head: Option<&Head>) -> Badge {
+    match logged {
+        None => Badge::CheckFailed,
+        Some(logged) if head.is_none_or(|head| logged.index >= head.size) => Badge::WaitingForSeal,
+        Some(_) if document.version.0 > 1 => Badge::VerifiedAmended,
+        Some(_) => Badge::Verified,
     }
 }
 

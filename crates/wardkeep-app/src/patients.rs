@@ -258,8 +258,9 @@ impl App {
 
     async fn open_demographics(&self, ctx: &Ctx, permit: &Permit, key: &PatientKey, part: &str) -> Result<(PatientView, Receipt)> {
         let document = self.patient_document(key).await?;
-        let receipt = self.disclose(ctx, Class::ChartOpened, permit, key, &[&document], part).await?;
-        Ok((self.patient_view(ctx, key, &document, &receipt).await?, receipt))
+        let banner = Sealed::new(key, &document);
+        let receipt = self.disclose(ctx, Class::ChartOpened, permit, key, [&banner], part).await?;
+        Ok((self.patient_view(ctx, banner, &receipt).await?, receipt))
     }
 
     /// The sealed demographics of a patient.
@@ -268,40 +269,39 @@ impl App {
     }
 
     /// Names in one event everything that is about to be shown of a patient; the receipt opens it.
-    pub(crate) async fn disclose(
+    pub(crate) async fn disclose<'a>(
         &self,
         ctx: &Ctx,
         class: Class,
         permit: &Permit,
         key: &PatientKey,
-        documents: &[&Document],
+        documents: impl IntoIterator<Item = &'a Sealed<'a>>,
         part: &str,
     ) -> Result<Receipt> {
         let mut act = Act::by(self, Side::Records, ctx, class).permit(permit).subject(key).detail("part", part);
-        for document in documents {
-            act.reads(document.kind, document.id, document.version.0, wardkeep_vault::vault::digest(&document.sealed));
+        for sealed in documents {
+            act.shows(sealed);
         }
         act.commit().await
     }
 
     /// Opens demographics for the banner. They must pass their check: nobody treats a patient
     /// under a name that somebody edited.
-    pub(crate) async fn patient_view(&self, ctx: &Ctx, key: &PatientKey, document: &Document, receipt: &Receipt) -> Result<PatientView> {
+    pub(crate) async fn patient_view(&self, ctx: &Ctx, banner: Sealed<'_>, receipt: &Receipt) -> Result<PatientView> {
         let staff = ctx.role().is_some_and(Role::is_staff);
-        let team = if staff { self.care_team(PatientId::from_bytes(key.owner())).await?.0.members } else { Vec::new() };
-        self.patient_view_in(ctx, key, document, receipt, &team).await
+        let team = if staff { self.care_team(PatientId::from_bytes(banner.key.owner())).await?.0.members } else { Vec::new() };
+        self.patient_view_in(ctx, banner, receipt, &team).await
     }
 
     /// The same, when the care team was read already.
     pub(crate) async fn patient_view_in(
         &self,
         ctx: &Ctx,
-        key: &PatientKey,
-        document: &Document,
+        banner: Sealed<'_>,
         receipt: &Receipt,
         team: &[CareMember],
     ) -> Result<PatientView> {
-        let shown = self.show::<Patient>(ctx, Side::Records, &[Sealed { key, document }], receipt).await?;
+        let shown = self.show::<Patient>(ctx, Side::Records, &[banner], receipt).await?;
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed).ok_or(Error::Integrity)?;
         let patient = shown.body.ok_or(Error::Integrity)?;
         let in_care = team.iter().any(|member| member.account == ctx.account_id());
@@ -369,16 +369,14 @@ impl App {
             .detail("list", list)
             .detail("found", documents.len().to_string());
         for document in &documents {
-            act.reads(document.kind, document.id, document.version.0, wardkeep_vault::vault::digest(&document.sealed));
+            act.reads(document);
         }
         let receipt = act.commit().await?;
         let keys = self.patient_keys(&ids, ctx.now()).await?;
         let care = self.teams(&ids).await?;
         let mut rows = Vec::with_capacity(documents.len());
-        let sealed: Vec<Sealed<'_>> = documents
-            .iter()
-            .filter_map(|document| Some(Sealed { key: keys.get(&PatientId::from_bytes(document.id.0))?, document }))
-            .collect();
+        let sealed: Vec<Sealed<'_>> =
+            documents.iter().filter_map(|document| Some(Sealed::new(keys.get(&PatientId::from_bytes(document.id.0))?, document))).collect();
         for shown in self.show::<Patient>(ctx, Side::Records, &sealed, &receipt).await? {
             let id = PatientId::from_bytes(shown.id.0);
             let in_care = care.get(&id).is_some_and(|team| team.holds(ctx.account_id()));

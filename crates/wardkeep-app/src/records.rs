@@ -5,7 +5,6 @@ use wardkeep_domain::{AccountId, FieldErrors, PatientId, RecordId};
 use wardkeep_ledger::{Class, Receipt};
 use wardkeep_policy::Action;
 use wardkeep_store::{DocId, Document, Find, Kind, Seq};
-use wardkeep_vault::PatientKey;
 
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
@@ -48,26 +47,13 @@ impl App {
     }
 
     /// Opens records under a receipt, with names and badges.
-    pub(crate) async fn record_views(
-        &self,
-        ctx: &Ctx,
-        key: &PatientKey,
-        documents: &[Document],
-        receipt: &Receipt,
-    ) -> Result<Vec<RecordView>> {
-        let shown = self.shown_records(ctx, key, documents, receipt).await?;
+    pub(crate) async fn record_views(&self, ctx: &Ctx, records: &[Sealed<'_>], receipt: &Receipt) -> Result<Vec<RecordView>> {
+        let shown = self.shown_records(ctx, records, receipt).await?;
         self.with_names(shown.into_iter().map(|(view, _)| view).collect::<Vec<_>>()).await
     }
 
-    async fn shown_records(
-        &self,
-        ctx: &Ctx,
-        key: &PatientKey,
-        documents: &[Document],
-        receipt: &Receipt,
-    ) -> Result<Vec<(RecordView, Shown<()>)>> {
-        let sealed: Vec<Sealed<'_>> = documents.iter().map(|document| Sealed { key, document }).collect();
-        let shown = self.show::<Record>(ctx, Side::Records, &sealed, receipt).await?;
+    async fn shown_records(&self, ctx: &Ctx, records: &[Sealed<'_>], receipt: &Receipt) -> Result<Vec<(RecordView, Shown<()>)>> {
+        let shown = self.show::<Record>(ctx, Side::Records, records, receipt).await?;
         Ok(shown
             .into_iter()
             .map(|shown| {
@@ -108,7 +94,7 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let (documents, next) = self.sealed_records(patient, after, PAGE).await?;
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, documents, "list of records").await?;
-        Ok((banner, Page { items: self.record_views(ctx, &key, &documents, &receipt).await?, next }))
+        Ok((banner, Page { items: self.record_views(ctx, &Sealed::all(&key, &documents), &receipt).await?, next }))
     }
 
     /// # Errors
@@ -118,7 +104,7 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let versions = self.versions_of(kinds::RECORD, DocId(record.bytes()), &key).await?;
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, versions, "record").await?;
-        let shown = self.shown_records(ctx, &key, &documents, &receipt).await?;
+        let shown = self.shown_records(ctx, &Sealed::all(&key, &documents), &receipt).await?;
         let proof = match shown.last() {
             Some((_, shown)) => self.proof_of(Side::Records, shown).await?,
             None => return Err(Error::NotFound),

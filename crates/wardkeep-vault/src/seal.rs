@@ -3,7 +3,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::context::Bound;
 use crate::{OpenError, Plain};
@@ -57,16 +57,24 @@ impl Derived {
         let start = out.len();
         out.extend_from_slice(plain);
         let tail = out.get_mut(start..).unwrap_or(&mut []);
-        // Sealing at most 16 KiB with a fresh derived key cannot fail; the length is far below the limit.
-        if let Ok(tag) = self.key.seal_in_place_separate_tag(self.nonce(chunk), Aad::empty(), tail) {
-            out.extend_from_slice(tag.as_ref());
+        // Sealing at most 16 KiB with a fresh derived key cannot fail; were it to, nothing would be
+        // written that opens, and no plaintext.
+        match self.key.seal_in_place_separate_tag(self.nonce(chunk), Aad::empty(), tail) {
+            Ok(tag) => out.extend_from_slice(tag.as_ref()),
+            Err(_) => out.truncate(start),
         }
     }
-    /// Opens one chunk and appends its plaintext.
+    /// Opens one chunk and appends its plaintext; nothing is appended when it fails.
     pub(crate) fn open_chunk(&self, chunk: u64, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), OpenError> {
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let plain = self.key.open_in_place(self.nonce(chunk), Aad::empty(), &mut buffer).map_err(|_| OpenError::Tag)?;
-        out.extend_from_slice(plain);
+        let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(OpenError::Tag)?;
+        let start = out.len();
+        out.resize(start + sealed.len(), 0);
+        let tail = out.get_mut(start..).unwrap_or(&mut []);
+        if self.key.open_separate_gather(self.nonce(chunk), Aad::empty(), sealed, tag, tail).is_err() {
+            tail.zeroize();
+            out.truncate(start);
+            return Err(OpenError::Tag);
+        }
         Ok(())
     }
     pub(crate) fn header(&self, salt: &[u8; SALT_BYTES]) -> Vec<u8> {

@@ -14,6 +14,7 @@ use wardkeep_vault::StreamOpener;
 use wardkeep_vault::stream::SEGMENT_PLAIN_BYTES;
 
 use super::blob_context;
+use crate::integrity::Sealed;
 use crate::{App, Ctx, Error, Result};
 
 const SEGMENT: u64 = SEGMENT_PLAIN_BYTES as u64;
@@ -52,8 +53,9 @@ impl App {
             Some((first, None)) => format!("bytes from {first}"),
             Some((first, Some(last))) => format!("bytes {first} to {last}"),
         };
-        let receipt = self.disclose(ctx, Class::DocumentDownloaded, &permit, &key, &[&sealed], &part).await?;
-        let document = self.checked_document(ctx, &key, &sealed, &receipt).await?;
+        let details = Sealed::new(&key, &sealed);
+        let receipt = self.disclose(ctx, Class::DocumentDownloaded, &permit, &key, [&details], &part).await?;
+        let document = self.checked_document(ctx, details, &receipt).await?;
         let (start, end) = clip(range, document.bytes)?;
         let header = self.records.blob_read(sealed.id, 0).await?;
         let opener = header

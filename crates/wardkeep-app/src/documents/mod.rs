@@ -53,10 +53,11 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let banner = self.patient_document(&key).await?;
         let documents = self.sealed_documents(patient, LISTED_MAX).await?;
-        let named: Vec<_> = std::iter::once(&banner).chain(&documents).collect();
-        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &named, "list of documents").await?;
-        let view = self.patient_view(ctx, &key, &banner, &receipt).await?;
-        Ok((view, self.document_views(ctx, &key, &documents, &receipt).await?))
+        let (banner, documents) = (Sealed::new(&key, &banner), Sealed::all(&key, &documents));
+        let named = std::iter::once(&banner).chain(&documents);
+        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, named, "list of documents").await?;
+        let view = self.patient_view(ctx, banner, &receipt).await?;
+        Ok((view, self.document_views(ctx, &documents, &receipt).await?))
     }
 
     /// Details and proof of one document, without its bytes, which are checked all the same.
@@ -68,9 +69,10 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let sealed = self.sealed_document(patient, document).await?;
         let banner = self.patient_document(&key).await?;
-        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &[&banner, &sealed], "document").await?;
-        let patient_view = self.patient_view(ctx, &key, &banner, &receipt).await?;
-        let shown = self.show::<Document>(ctx, Side::Records, &[Sealed { key: &key, document: &sealed }], &receipt).await?;
+        let (banner, details) = (Sealed::new(&key, &banner), Sealed::new(&key, &sealed));
+        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, [&banner, &details], "document").await?;
+        let patient_view = self.patient_view(ctx, banner, &receipt).await?;
+        let shown = self.show::<Document>(ctx, Side::Records, &[details], &receipt).await?;
         let shown = shown.into_iter().next().ok_or(Error::NotFound)?;
         let mut proof = self.proof_of(Side::Records, &shown).await?;
         let mut views = self.named_documents(vec![shown]).await?;
@@ -107,14 +109,8 @@ impl App {
     }
 
     /// Opens details that must pass their check.
-    async fn checked_document(
-        &self,
-        ctx: &Ctx,
-        key: &PatientKey,
-        sealed: &wardkeep_store::Document,
-        receipt: &Receipt,
-    ) -> Result<Document> {
-        let shown = self.show::<Document>(ctx, Side::Records, &[Sealed { key, document: sealed }], receipt).await?;
+    async fn checked_document(&self, ctx: &Ctx, sealed: Sealed<'_>, receipt: &Receipt) -> Result<Document> {
+        let shown = self.show::<Document>(ctx, Side::Records, &[sealed], receipt).await?;
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed);
         shown.and_then(|shown| shown.body).ok_or(Error::Integrity)
     }
@@ -131,8 +127,9 @@ impl App {
         if sealed.version.0 != version {
             return Err(Error::Conflict { current: sealed.version.0 });
         }
-        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, &[&sealed], "document before a change").await?;
-        let old = self.checked_document(ctx, &key, &sealed, &receipt).await?;
+        let details = Sealed::new(&key, &sealed);
+        let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, [&details], "document before a change").await?;
+        let old = self.checked_document(ctx, details, &receipt).await?;
         let new = old.void(reason.clone()).map_err(|refusal: document::DocumentRefusal| Error::Refused(refusal.to_string()))?;
         let mut act = Act::by(self, Side::Records, ctx, Class::DocumentVoided).permit(&permit).subject(&key).detail("reason", reason);
         self.put_document(&mut act, &key, sealed.version.next().0, &new)?;

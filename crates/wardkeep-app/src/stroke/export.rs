@@ -58,7 +58,7 @@ impl App {
             .detail("of", of.to_string())
             .detail("unreadable", unreadable.to_string());
         for document in &documents {
-            act.reads(document.kind, document.id, document.version.0, wardkeep_vault::vault::digest(&document.sealed));
+            act.reads(document);
         }
         let receipt = act.commit().await?;
         let keys = self.patient_keys(&patients, ctx.now()).await?;

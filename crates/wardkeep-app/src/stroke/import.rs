@@ -265,7 +265,7 @@ impl App {
             .discloses(Discloses::Owners(patients.iter().map(|patient| patient.bytes()).collect()))
             .detail("part", "before an import");
         for document in &documents {
-            act.reads(document.kind, document.id, document.version.0, wardkeep_vault::vault::digest(&document.sealed));
+            act.reads(document);
         }
         let receipt = act.commit().await?;
         let keys = self.patient_keys(&patients, ctx.now()).await?;

@@ -12,7 +12,7 @@ use wardkeep_domain::stroke::{Assessment, AssessmentForm, AssessmentState, Asses
 use wardkeep_domain::{AccountId, AssessmentId, FieldErrors, PatientId};
 use wardkeep_ledger::{Class, Receipt};
 use wardkeep_policy::Action;
-use wardkeep_store::{DocId, Document, Kind};
+use wardkeep_store::{DocId, Kind};
 use wardkeep_vault::PatientKey;
 
 use crate::act::{Act, Side};
@@ -91,27 +91,25 @@ impl App {
     pub(crate) async fn assessment_views(
         &self,
         ctx: &Ctx,
-        key: &PatientKey,
-        assessments: &[Document],
+        patient: PatientId,
+        assessments: &[Sealed<'_>],
         receipt: &Receipt,
     ) -> Result<Vec<AssessmentView>> {
-        let shown = self.shown_assessments(ctx, key, assessments, receipt).await?;
+        let shown = self.shown_assessments(ctx, patient, assessments, receipt).await?;
         Ok(shown.into_iter().map(|(view, _)| view).collect())
     }
 
     async fn shown_assessments(
         &self,
         ctx: &Ctx,
-        key: &PatientKey,
-        assessments: &[Document],
+        patient: PatientId,
+        assessments: &[Sealed<'_>],
         receipt: &Receipt,
     ) -> Result<Vec<(AssessmentView, Shown<()>)>> {
-        let sealed: Vec<Sealed<'_>> = assessments.iter().map(|document| Sealed { key, document }).collect();
-        let shown = self.show::<Assessment>(ctx, Side::Records, &sealed, receipt).await?;
+        let shown = self.show::<Assessment>(ctx, Side::Records, assessments, receipt).await?;
         let bodies = shown.iter().filter_map(|shown| shown.body.as_ref());
         let ids: Vec<AccountId> = bodies.flat_map(|assessment| [assessment.author, assessment.written_by]).collect();
         let names = self.display_names(&ids).await?;
-        let patient = PatientId::from_bytes(key.owner());
         Ok(shown
             .into_iter()
             .map(|shown| {
@@ -130,7 +128,7 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let sealed = self.sealed_assessments(patient).await?;
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, sealed, "list of assessments").await?;
-        Ok((banner, self.assessment_views(ctx, &key, &documents, &receipt).await?))
+        Ok((banner, self.assessment_views(ctx, patient, &Sealed::all(&key, &documents), &receipt).await?))
     }
 
     /// # Errors
@@ -140,7 +138,7 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let sealed = self.versions_of(kinds::ASSESSMENT, DocId(assessment.bytes()), &key).await?;
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, sealed, "assessment").await?;
-        let shown = self.shown_assessments(ctx, &key, &documents, &receipt).await?;
+        let shown = self.shown_assessments(ctx, patient, &Sealed::all(&key, &documents), &receipt).await?;
         let (current, newest) = shown.last().ok_or(Error::NotFound)?;
         let (current, proof) = (current.clone(), self.proof_of(Side::Records, newest).await?);
         Ok(AssessmentDetail { patient: banner, current, versions: shown.into_iter().map(|(view, _)| view).collect(), proof })

@@ -26,7 +26,7 @@ fn owner(document: &Document) -> PatientId {
 
 /// Documents whose patient's key is still there.
 fn sealed<'a>(documents: &'a [Document], keys: &'a Keys) -> Vec<Sealed<'a>> {
-    documents.iter().filter_map(|document| Some(Sealed { key: keys.get(&owner(document))?, document })).collect()
+    documents.iter().filter_map(|document| Some(Sealed::new(keys.get(&owner(document))?, document))).collect()
 }
 
 impl App {
@@ -51,7 +51,7 @@ impl App {
             .detail("list", "stroke assessments")
             .detail("found", documents.len().to_string());
         for document in documents.iter().chain(&demographics) {
-            act.reads(document.kind, document.id, document.version.0, wardkeep_vault::vault::digest(&document.sealed));
+            act.reads(document);
         }
         let receipt = act.commit().await?;
         let keys = self.patient_keys(&patients, ctx.now()).await?;
