@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
+use wardkeep_domain::LogEventId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::proof::check_inclusion;
 use wardkeep_ledger::tree::leaf_hash;
@@ -62,6 +63,14 @@ pub struct Proof {
     /// Root hash, hex.
     pub root: String,
     pub sealed_at: Option<Moment>,
+}
+
+impl Proof {
+    /// The event as it stands in addresses.
+    #[must_use]
+    pub fn event_id(&self) -> LogEventId {
+        LogEventId::from_bytes(self.event)
+    }
 }
 
 /// A sealed document and the key it should open under.

@@ -45,7 +45,9 @@ impl App {
         Ok(key)
     }
 
-    /// Keys of many patients in one read; patients without a key are left out.
+    /// Keys of many patients in one read; patients without a key are left out. For a key that does
+    /// not unwrap a stand-in is given that opens nothing, so that its patient's line in a list is
+    /// marked as failed and the other lines are shown.
     pub(crate) async fn patient_keys(&self, patients: &[PatientId], now: Moment) -> Result<HashMap<PatientId, PatientKey>> {
         let mut keys = HashMap::with_capacity(patients.len());
         let mut missing = Vec::new();
@@ -58,9 +60,11 @@ impl App {
         if !missing.is_empty() {
             for wrapped in self.control.get_many(kinds::PATIENT_KEY, &missing).await? {
                 let patient = PatientId::from_bytes(wrapped.id.0);
-                let key = self.vault.unwrap_patient_key(wrapped.id.0, &wrapped.sealed)?;
-                self.keys.put(patient, key.clone(), now);
-                keys.insert(patient, key);
+                let key = self.vault.unwrap_patient_key(wrapped.id.0, &wrapped.sealed);
+                if let Ok(key) = &key {
+                    self.keys.put(patient, key.clone(), now);
+                }
+                keys.insert(patient, key.unwrap_or_else(|_| self.vault.unusable_key(wrapped.id.0)));
             }
         }
         Ok(keys)

@@ -22,7 +22,15 @@ impl PatientKey {
     pub fn owner(&self) -> [u8; 16] {
         self.owner
     }
+    /// `false` for the stand-in of a key that does not unwrap: it opens nothing.
+    #[must_use]
+    pub fn usable(&self) -> bool {
+        self.epoch != UNUSABLE
+    }
 }
+
+/// The epoch of no real key.
+pub(crate) const UNUSABLE: u32 = 0;
 
 /// Keys derived from the store key for data that is no patient's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

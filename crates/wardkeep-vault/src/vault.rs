@@ -5,6 +5,7 @@ use aws_lc_rs::{digest, hmac};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::context::Bound;
+use crate::keys::UNUSABLE;
 use crate::seal::SALT_BYTES;
 use crate::{Context, KeyProvider, PatientKey, Plain, ProviderError, Purpose, TermBits, seal, term};
 use wardkeep_ledger::Receipt;
@@ -20,6 +21,7 @@ pub struct Vault {
     key_id: [u8; 8],
     purposes: [Zeroizing<[u8; 32]>; 4],
     wrapping: Zeroizing<[u8; 32]>,
+    unusable: Zeroizing<[u8; 32]>,
     terms: hmac::Key,
 }
 
@@ -77,6 +79,7 @@ impl Vault {
             key_id: [a, b, c, d, e, f, g, h],
             purposes: Purpose::ALL.map(|purpose| purpose_key(store_key, purpose.label())),
             wrapping: purpose_key(store_key, b"patient keys"),
+            unusable: purpose_key(store_key, b"no patient key"),
             terms: hmac::Key::new(hmac::HMAC_SHA256, purpose_key(store_key, b"terms").as_slice()),
         }
     }
@@ -108,6 +111,13 @@ impl Vault {
         let epoch = u32::from_be_bytes(*epoch);
         let plain = seal::open(&self.wrapping, &self.wrap_context(owner, epoch), sealed)?;
         Ok(PatientKey { owner, epoch, key: plain.as_slice().try_into().map_err(|_| OpenError::Shape)? })
+    }
+
+    /// A key under which nothing was ever sealed, in place of one that does not unwrap. It is
+    /// derived from the store key, so nobody outside can seal under it either.
+    #[must_use]
+    pub fn unusable_key(&self, owner: [u8; 16]) -> PatientKey {
+        PatientKey { owner, epoch: UNUSABLE, key: *self.unusable }
     }
 
     /// Seals under a patient's key.

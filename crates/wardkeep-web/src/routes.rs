@@ -198,6 +198,7 @@ fn charts() -> Vec<Route> {
     vec![
         page("/patients/{patient}", Signed(OpenChart), chart::summary),
         page("/patients/{patient}/access", Signed(ReadAccessHistory), chart::access),
+        page("/patients/{patient}/access/{event}/proof", Signed(ReadAccessHistory), chart::proof),
         page("/patients/{patient}/records", Signed(ReadRecord), records::list),
         form_page("/patients/{patient}/records/new", Signed(WriteRecord), records::new_page),
         form("/patients/{patient}/records/new", Signed(WriteRecord), records::write),

@@ -73,7 +73,7 @@ pub struct LogPage {
 pub struct LogEntry {
     pub row: LogRow,
     pub proof: Proof,
-    /// The `tlog-proof@v1` text to download.
+    /// The `tlog-proof@v1` text to download; empty before the seal.
     pub proof_file: String,
     /// Clear facts of the event, for the page.
     pub facts: Vec<(String, String)>,
@@ -235,7 +235,13 @@ impl App {
             };
             let patient = PatientId::from_bytes(document.owner.0);
             let subject = match keys.get(&patient) {
-                Some(key) => self.open_subject_part(*side, key, document, receipt)?,
+                Some(key) => match self.open_subject_part(*side, key, document, receipt) {
+                    Ok(subject) => subject,
+                    Err(_) => {
+                        self.raise_integrity_alarm(ctx, document.kind, document.id, document.version.0).await?;
+                        None
+                    }
+                },
                 None => None,
             };
             let event = ClearEvent { event: EventId(document.id.0), side: *side, seq: document.seq.0, actor, subject };
@@ -295,6 +301,15 @@ impl App {
         Ok(LogEntry { row, proof, proof_file, facts })
     }
 
+    /// The `tlog-proof@v1` text of any entry; reading it is an event.
+    ///
+    /// # Errors
+    /// As [`App::log_entry`]; `Refused` before the seal.
+    pub async fn log_proof(&self, ctx: &Ctx, event: [u8; 16]) -> Result<String> {
+        let file = self.log_entry(ctx, event).await?.proof_file;
+        if file.is_empty() { Err(not_sealed_yet()) } else { Ok(file) }
+    }
+
     async fn entry_proof(&self, side: Side, row: &LogRow) -> Result<(Proof, String)> {
         let store = self.store(side);
         let (stream, entry) = store.entry(row.event.event).await?.ok_or(Error::Integrity)?;
@@ -341,6 +356,30 @@ impl App {
             check(true, "The entry is durable and waits for its seal", "The next seal follows within seconds".to_owned());
         }
         Ok((proof, file))
+    }
+
+    /// The `tlog-proof` text of an event about this patient, for whoever may see the history of the
+    /// chart. It holds commitments and hashes, no content; taking it is an event all the same.
+    ///
+    /// # Errors
+    /// `NotFound` when the event is not about this patient, `Denied`, `Refused` before its seal.
+    pub async fn proof_for_patient(&self, ctx: &Ctx, patient: PatientId, event: [u8; 16]) -> Result<String> {
+        let permit = self.permit_chart(ctx, Action::ReadAccessHistory, patient, None).await?;
+        let key = self.patient_key(patient, ctx.now()).await?;
+        let mut about = None;
+        for side in SIDES {
+            let found = self.store(side).get(kinds::EVENT, DocId(event)).await?;
+            about = about.or(found.filter(|found| found.owner.0 == patient.bytes()).map(|_| side));
+        }
+        let store = self.store(about.ok_or(Error::NotFound)?);
+        let act = Act::by(self, Side::Records, ctx, Class::AccessHistoryRead).permit(&permit).subject(&key);
+        act.detail("proof", hex::encode(event)).commit().await?;
+        let (stream, entry) = store.entry(EventId(event)).await?.ok_or(Error::Integrity)?;
+        let note = store.checkpoint(&stream).await?.unwrap_or_default();
+        let checkpoint = Checkpoint::verify(&note, &self.signer.verifying_key()).ok();
+        let sealed = checkpoint.filter(|checkpoint| entry.index < checkpoint.head.size).ok_or_else(not_sealed_yet)?;
+        let path = tiles::inclusion(store.as_ref(), &stream, entry.index, sealed.head.size).await?;
+        Ok(proof_file(&entry.leaf, entry.index, &path, &note))
     }
 
     /// Open alarms, newest first.
@@ -420,6 +459,10 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+fn not_sealed_yet() -> Error {
+    Error::Refused("This entry waits for its seal. Try again in a minute.".to_owned())
 }
 
 /// Patients' parts of events are for the privacy officer alone.

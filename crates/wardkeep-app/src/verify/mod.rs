@@ -172,16 +172,8 @@ impl App {
 
     /// Keys of these patients; those whose key is missing or damaged are left out.
     async fn keys_that_open(&self, owners: &[PatientId], now: Moment) -> Result<HashMap<PatientId, PatientKey>> {
-        match self.patient_keys(owners, now).await {
-            Err(Error::Integrity) => {}
-            keys => return keys,
-        }
-        let mut keys = HashMap::new();
-        for owner in owners {
-            if let Ok(key) = self.patient_key(*owner, now).await {
-                keys.insert(*owner, key);
-            }
-        }
+        let mut keys = self.patient_keys(owners, now).await?;
+        keys.retain(|_, key| key.usable());
         Ok(keys)
     }
 }

@@ -27,6 +27,7 @@ const START_MS: i64 = 1_795_600_000_000;
 pub(crate) struct House {
     pub(crate) app: App,
     pub(crate) records: Arc<dyn Store>,
+    control: Arc<dyn Store>,
     entropy: Entropy,
     now_ms: AtomicI64,
     _key: TempDir,
@@ -47,11 +48,11 @@ impl House {
         let key = tempfile::tempdir().unwrap();
         let entropy = Entropy::new(ChaCha20Rng::from_seed([7; 32]));
         let provider = KeyFile::create(&key.path().join("root.key"), &mut |buffer| entropy.fill(buffer)).unwrap();
-        let parts = Parts { control, records: records.clone(), provider: Box::new(provider), paths: None };
+        let parts = Parts { control: control.clone(), records: records.clone(), provider: Box::new(provider), paths: None };
         let hospital = Hospital { name: "Test".to_owned(), id: "test".to_owned(), registration_open: true, demo: false };
         let now_ms = AtomicI64::new(START_MS);
         let app = App::create(parts, hospital, &visit(&entropy, &now_ms)).await.unwrap();
-        Self { app, records, entropy, now_ms, _key: key }
+        Self { app, records, control, entropy, now_ms, _key: key }
     }
     pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy, &self.now_ms)
@@ -101,23 +102,31 @@ impl House {
     }
     /// What somebody with the store but without keys can do: a second version of a patient's document.
     pub(crate) async fn overwrite(&self, kind: Kind, id: [u8; 16], patient: PatientId) {
-        let writer = Writer { stream: StreamId::parse("records.rogue").unwrap(), boot: [1; 16] };
-        let (id, owner, version) = (DocId(id), Owner(patient.bytes()), Version(2));
-        let put = Put { kind, id, owner, version, sealed: vec![7; 300], terms: Vec::new(), unique: Vec::new() };
-        let change = Changeset {
-            expects: Vec::new(),
-            puts: vec![put],
-            erases: Vec::new(),
-            blobs: Vec::new(),
-            events: Vec::new(),
-            discloses: Discloses::Nothing,
-        };
-        self.records.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
+        overwrite(&self.records, kind, id, patient).await;
+    }
+    /// The same to the patient's wrapped key.
+    pub(crate) async fn damage_key(&self, patient: PatientId) {
+        overwrite(&self.control, Kind(4), patient.bytes(), patient).await;
     }
     /// How many versions of a kind the records store holds.
     pub(crate) async fn stored(&self, kind: Kind) -> usize {
         self.records.changed_since(Some(kind), Seq(0), usize::MAX >> 1).await.unwrap().len()
     }
+}
+
+async fn overwrite(store: &Arc<dyn Store>, kind: Kind, id: [u8; 16], patient: PatientId) {
+    let writer = Writer { stream: StreamId::parse("records.rogue").unwrap(), boot: [1; 16] };
+    let (id, owner, version) = (DocId(id), Owner(patient.bytes()), Version(2));
+    let put = Put { kind, id, owner, version, sealed: vec![7; 300], terms: Vec::new(), unique: Vec::new() };
+    let change = Changeset {
+        expects: Vec::new(),
+        puts: vec![put],
+        erases: Vec::new(),
+        blobs: Vec::new(),
+        events: Vec::new(),
+        discloses: Discloses::Nothing,
+    };
+    store.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
 }
 
 fn visit(entropy: &Entropy, now_ms: &AtomicI64) -> Visit {

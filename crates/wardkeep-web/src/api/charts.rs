@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use wardkeep_app::charts::AccessRow;
 use wardkeep_domain::{LogEventId, PatientId};
 
-use super::answer::{Answer, Said};
+use super::answer::{Answer, Said, Text};
 use super::documents::Document;
 use super::patients::{CareMember, PageQuery, Patient};
 use super::records::Record;
@@ -82,4 +82,8 @@ pub async fn access(caller: Caller, Ids(patient): Ids<PatientId>, Asked(query): 
     let history = caller.app().access_history(&caller.ctx, patient, cursor(query.after.as_deref())?).await?;
     let next = history.next.map(|next| next.to_string());
     Ok(Said(AccessList { items: history.items.into_iter().map(Access::from).collect(), next }))
+}
+
+pub async fn proof(caller: Caller, Ids((patient, event)): Ids<(PatientId, LogEventId)>) -> Answer<Text> {
+    Ok(Text(caller.app().proof_for_patient(&caller.ctx, patient, event.bytes()).await?))
 }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use wardkeep_app::Error;
 use wardkeep_app::accounts::AccountView;
 use wardkeep_app::audit::{LogFilter, LogRow};
 use wardkeep_app::posture;
@@ -142,11 +141,7 @@ pub async fn log_entry(caller: Caller, Ids(event): Ids<LogEventId>) -> Answer<Sa
 }
 
 pub async fn log_proof(caller: Caller, Ids(event): Ids<LogEventId>) -> Answer<Text> {
-    let entry = caller.app().log_entry(&caller.ctx, event.bytes()).await?;
-    if entry.proof_file.is_empty() {
-        return Err(Error::Refused("This entry waits for its seal. Try again in a minute.".to_owned()).into());
-    }
-    Ok(Text(entry.proof_file))
+    Ok(Text(caller.app().log_proof(&caller.ctx, event.bytes()).await?))
 }
 
 /// What the accounts are narrowed by.

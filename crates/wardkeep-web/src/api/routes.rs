@@ -70,6 +70,12 @@ fn charts() -> Vec<Line> {
     vec![
         get("/api/v1/patients/{patient}", Signed(OpenChart), "Open a chart", charts::open),
         get("/api/v1/patients/{patient}/access", Signed(ReadAccessHistory), "Who opened the chart", charts::access),
+        get(
+            "/api/v1/patients/{patient}/access/{event}/proof",
+            Signed(ReadAccessHistory),
+            "The proof of an entry about this patient, to check without this system",
+            charts::proof,
+        ),
         get("/api/v1/patients/{patient}/records", Signed(ReadRecord), "A patient's records", records::list),
         post("/api/v1/patients/{patient}/records", Signed(WriteRecord), "Write a record", records::write).body_max(TEXT_BYTES_MAX),
         get("/api/v1/patients/{patient}/records/{record}", Signed(ReadRecord), "A record with versions and proof", records::read),

@@ -16,6 +16,7 @@ use wardkeep_domain::patient::{Allergies, Born};
 
 use crate::extract::Signed;
 use crate::page::{Page, render};
+use crate::pages::log::{event_id, proof_file};
 use crate::pages::records::Row as RecordRow;
 
 /// A tab under the banner.
@@ -242,6 +243,15 @@ pub async fn access(signed: Signed, Path(patient): Path<String>, Query(cursor): 
         Ok(page) => render(&page),
         Err(error) => signed.fail(&error),
     }
+}
+
+/// The proof of an entry about this patient, to check without this system.
+pub async fn proof(signed: Signed, Path((patient, event)): Path<(String, String)>) -> Response {
+    let file = match patient_id(&patient).and_then(|patient| Ok((patient, event_id(&event)?))) {
+        Ok((patient, event)) => signed.web.app.proof_for_patient(&signed.ctx, patient, event).await,
+        Err(error) => Err(error),
+    };
+    proof_file(&signed, file)
 }
 
 async fn access_page(signed: &Signed, patient: &str, after: Option<u64>) -> wardkeep_app::Result<AccessPage> {

@@ -259,9 +259,12 @@ struct EntryPage {
     proof_file: bool,
 }
 
+pub(crate) fn event_id(text: &str) -> Result<[u8; 16]> {
+    LogEventId::parse(text).map(LogEventId::bytes).ok_or(Error::NotFound)
+}
+
 async fn entry_of(signed: &Signed, event: &str) -> Result<LogEntry> {
-    let event = LogEventId::parse(event).ok_or(Error::NotFound)?;
-    signed.web.app.log_entry(&signed.ctx, event.bytes()).await
+    signed.web.app.log_entry(&signed.ctx, event_id(event)?).await
 }
 
 pub async fn entry(signed: Signed, Path(event): Path<String>) -> Response {
@@ -298,11 +301,17 @@ pub(crate) fn badge(proof: &Proof) -> &'static str {
 
 /// The `tlog-proof` text, which anybody can check without this system.
 pub async fn proof(signed: Signed, Path(event): Path<String>) -> Response {
-    match entry_of(&signed, &event).await {
-        Ok(entry) if entry.proof_file.is_empty() => {
-            signed.fail(&Error::Refused("This entry waits for its seal. Try again in a minute.".to_owned()))
-        }
-        Ok(entry) => attachment("text/plain; charset=utf-8", "entry.tlog-proof", entry.proof_file.into_bytes()),
+    let file = match event_id(&event) {
+        Ok(event) => signed.web.app.log_proof(&signed.ctx, event).await,
+        Err(error) => Err(error),
+    };
+    proof_file(&signed, file)
+}
+
+/// Answers with a proof to keep.
+pub(crate) fn proof_file(signed: &Signed, file: Result<String>) -> Response {
+    match file {
+        Ok(file) => attachment("text/plain; charset=utf-8", "entry.tlog-proof", file.into_bytes()),
         Err(error) => signed.fail(&error),
     }
 }

@@ -73,10 +73,10 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
         }
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
         "{event}" => {
-            let ctx = site.ctx(site.person(wardkeep_domain::account::Role::PrivacyOfficer)).await;
-            let log = site.app.read_log(&ctx, &wardkeep_app::audit::LogFilter::default(), None).await.unwrap();
+            let doctor = site.ctx(site.doctor_of(patient)).await;
+            let history = site.app.access_history(&doctor, patient, None).await.unwrap();
             site.app.tick(&site.visit()).await.unwrap();
-            LogEventId::from_bytes(log.rows.last().unwrap().event.event.0).to_string()
+            LogEventId::from_bytes(history.items.last().unwrap().event).to_string()
         }
         "{token}" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
         "{*path}" => wardkeep_web::assets::url("app.css").trim_start_matches("/static/").to_owned(),
