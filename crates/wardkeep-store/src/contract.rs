@@ -153,7 +153,8 @@ pub const BLOB_SEGMENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// What every engine promises:
 /// - **Atomic:** each changeset is applied whole (puts, terms, erases, blobs, leaves, counters) or
 ///   not at all. All changesets of one `commit` call share one durable transaction: when `commit`
-///   returns `Ok`, the accepted ones survive a power cut; when it returns `Err`, none is applied.
+///   returns `Ok`, the accepted ones survive a power cut; when it returns `Err`, none is applied
+///   (an engine behind a network may have to say [`StoreError::Unknown`]).
 /// - **Refused alone:** a changeset whose expectations, versions or unique terms do not hold gets
 ///   its [`Refusal`]; the others go in. Earlier changesets of the batch are seen by later ones.
 /// - **Order:** lists are newest first by commit sequence; `history` and `changed_since` oldest first.
@@ -230,6 +231,17 @@ pub enum StoreError {
     NotAStore { path: String, cause: String },
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    #[error("{place} does not answer: {cause}; check that it runs and can be reached from here")]
+    Unreachable { place: String, cause: String },
+    /// The one error after which a batch may have been applied all the same.
+    #[error("{place} took the change but its answer was lost: look whether it is there before it is sent again")]
+    Unknown { place: String },
+    #[error("{place} refuses this user: check name, password, authSource and the rights on this database in the address")]
+    SignIn { place: String },
+    #[error("{place}: another run writes as node {node}; stop it, or give this one a name of its own with --node")]
+    Claimed { place: String, node: String },
+    #[error("{place} cannot be used: {cause}; {fix}")]
+    Unfit { place: String, cause: String, fix: String },
     #[error("the store is shutting down")]
     Closed,
     #[error("{doing}: {cause}")]

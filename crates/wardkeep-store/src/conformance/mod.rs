@@ -1,5 +1,5 @@
 //! One suite that every engine passes unchanged. Each case is the contract of [`Store`] in the
-//! form of a question; [`crate::conformance!`] makes one named test of each for an engine.
+//! form of a question; [`crate::conformance!`] asks an engine all of them.
 //!
 //! A case asserts and is therefore only for tests: the module stands behind the feature
 //! `conformance`, which nothing but a dev-dependency turns on.
@@ -31,44 +31,55 @@ pub trait Engine: Sync {
     fn durable(&self) -> bool;
 }
 
-/// Makes one named test of every case. `$engine` is made anew for each.
+/// Every case, for an engine that is made anew for each.
+///
+/// `conformance!(engine)` makes one named test of each. `conformance!(one after another: make)`
+/// runs them all where it stands, for engines that take long to start; `make` gets a case's name.
 #[macro_export]
 macro_rules! conformance {
-    ($engine:expr) => {
-        $crate::conformance!(@documents $engine =>
+    (one after another: $make:expr) => { $crate::conformance!(@every run [$make]) };
+    ($engine:expr) => { $crate::conformance!(@every test [$engine]); };
+    (@every $way:ident [$engine:expr]) => {
+        $crate::conformance!(@$way documents [$engine] =>
             a_put_is_read_back_whole, a_missing_document_is_none, get_many_keeps_the_order_asked_for, history_is_oldest_first,
             find_is_newest_first_and_pages_by_cursor, find_follows_since_and_before, changed_since_gives_every_version_oldest_first,
             an_erased_document_is_gone_with_all_versions_and_terms, marks_are_kept_and_erased_with_their_document,
             a_mark_set_before_an_erase_does_not_come_back);
-        $crate::conformance!(@terms $engine =>
+        $crate::conformance!(@$way terms [$engine] =>
             several_terms_must_all_hold, a_new_version_replaces_the_terms, a_term_of_one_kind_is_not_found_in_another,
             a_unique_term_is_held_by_one_document, a_unique_term_moves_within_one_changeset, a_dropped_unique_term_is_free_again,
             one_changeset_cannot_give_a_unique_term_twice);
-        $crate::conformance!(@batches $engine =>
+        $crate::conformance!(@$way batches [$engine] =>
             a_refused_changeset_leaves_no_trace_and_hurts_nobody, a_wrong_expectation_names_what_was_found,
             a_put_never_overwrites_blindly, later_changesets_see_earlier_ones, an_empty_batch_and_an_empty_changeset_change_nothing,
             one_changeset_may_write_two_versions, an_erase_counts_as_done_before_the_puts);
-        $crate::conformance!(@ledger $engine =>
+        $crate::conformance!(@$way ledger [$engine] =>
             entries_tiles_and_head_agree_with_a_recomputation, sequences_of_a_run_have_no_gaps, subjects_are_numbered_one_by_one,
             streams_do_not_mix, an_event_is_found_by_its_id, seq_at_turns_a_time_into_a_bound, the_newest_checkpoint_is_kept,
             a_run_that_was_taken_over_has_lost_the_stream);
-        $crate::conformance!(@blobs $engine =>
+        $crate::conformance!(@$way blobs [$engine] =>
             a_staged_blob_can_be_read_and_is_not_listed, a_recorded_blob_never_changes, an_abandoned_blob_is_gone,
             a_sweep_takes_staged_blobs_alone, a_segment_beyond_the_bound_is_refused, blobs_are_listed_in_pages,
             a_blob_that_is_not_staged_refuses_the_changeset);
-        $crate::conformance!(@races $engine =>
+        $crate::conformance!(@$way races [$engine] =>
             of_many_who_write_one_version_exactly_one_wins, of_many_who_claim_one_unique_term_exactly_one_wins,
             nothing_is_lost_when_many_commit_at_once);
-        $crate::conformance!(@reopening $engine =>
+        $crate::conformance!(@$way reopening [$engine] =>
             what_was_committed_is_there_after_reopening, the_stream_goes_on_after_reopening, staged_blobs_wait_for_the_sweep);
-        $crate::conformance!(@model $engine => random_work_gives_the_answers_of_a_plain_model);
+        $crate::conformance!(@$way model [$engine] => random_work_gives_the_answers_of_a_plain_model);
     };
-    (@$group:ident $engine:expr => $($case:ident),*) => {
+    (@test $group:ident [$engine:expr] => $($case:ident),*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() -> Result<(), $crate::StoreError> {
                 $crate::conformance::$group::$case(&$engine).await
             }
+        )*
+    };
+    (@run $group:ident [$make:expr] => $($case:ident),*) => {
+        $(
+            println!("{}", stringify!($case));
+            $crate::conformance::$group::$case(&$make(stringify!($case))).await?;
         )*
     };
 }

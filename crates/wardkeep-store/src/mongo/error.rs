@@ -1,0 +1,116 @@
+//! What the driver's errors mean to whoever runs the program. Every text names the place and the
+//! fix; none carries a credential or data of the store.
+
+use mongodb::error::{Error as Driver, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure};
+
+use crate::contract::StoreError;
+
+/// Why something inside the engine failed, before it is put into words.
+#[derive(Debug)]
+pub(crate) enum Fail {
+    Driver(Driver),
+    Store(StoreError),
+    /// The server gave no answer in time.
+    Slow,
+}
+
+impl From<Driver> for Fail {
+    fn from(error: Driver) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<StoreError> for Fail {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Codes of the server (`src/mongo/base/error_codes.yml`).
+const UNAUTHORIZED: i32 = 13;
+const AUTHENTICATION_FAILED: i32 = 18;
+const OUT_OF_DISK_SPACE: i32 = 14_031;
+const NAMESPACE_EXISTS: i32 = 48;
+const DUPLICATE_KEY: i32 = 11_000;
+const WRITE_CONFLICT: i32 = 112;
+
+impl Fail {
+    /// Nothing was applied, and trying the whole transaction again may work.
+    pub(crate) fn transient(&self) -> bool {
+        match self {
+            Self::Driver(error) => {
+                error.contains_label(TRANSIENT_TRANSACTION_ERROR) || out_of_reach(error) || code(error) == Some(WRITE_CONFLICT)
+            }
+            Self::Slow => true,
+            Self::Store(_) => false,
+        }
+    }
+
+    /// The commit may or may not have been applied.
+    pub(crate) fn unknown(&self) -> bool {
+        match self {
+            Self::Driver(error) => error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) || out_of_reach(error),
+            Self::Slow => true,
+            Self::Store(_) => false,
+        }
+    }
+
+    pub(crate) fn is_there_already(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(NAMESPACE_EXISTS))
+    }
+
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(DUPLICATE_KEY))
+    }
+
+    pub(crate) fn at(self, place: &str, doing: &'static str) -> StoreError {
+        let place = place.to_owned();
+        let error = match self {
+            Self::Store(error) => return error,
+            Self::Slow => return StoreError::Unreachable { place, cause: "no answer in time".to_owned() },
+            Self::Driver(error) => error,
+        };
+        match &*error.kind {
+            ErrorKind::Authentication { .. } => StoreError::SignIn { place },
+            _ if out_of_reach(&error) => StoreError::Unreachable { place, cause: cause(&error) },
+            _ => match code(&error) {
+                Some(UNAUTHORIZED | AUTHENTICATION_FAILED) => StoreError::SignIn { place },
+                Some(OUT_OF_DISK_SPACE) => StoreError::DiskFull,
+                _ => StoreError::Engine { doing, cause: format!("{place}: {}", cause(&error)) },
+            },
+        }
+    }
+}
+
+fn out_of_reach(error: &Driver) -> bool {
+    matches!(
+        *error.kind,
+        ErrorKind::ServerSelection { .. } | ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::DnsResolve { .. }
+    )
+}
+
+fn code(error: &Driver) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(command) => Some(command.code),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
+        ErrorKind::InsertMany(many) => many.write_errors.as_ref().and_then(|errors| errors.first()).map(|write| write.code),
+        _ => None,
+    }
+}
+
+/// The name of the error: a message of the server may quote a key, and a driver's an address.
+fn cause(error: &Driver) -> String {
+    match &*error.kind {
+        ErrorKind::Command(command) => format!("{} ({})", command.code_name, command.code),
+        ErrorKind::ServerSelection { .. } => "no primary can be reached".to_owned(),
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::ConnectionPoolCleared { .. } => "the connection was cut".to_owned(),
+        ErrorKind::DnsResolve { .. } => "the host name is not known".to_owned(),
+        _ => code(error).map_or_else(|| error.kind.to_string(), |code| format!("server error {code}")),
+    }
+}
+
+/// A value that the program never writes: the database was changed from outside.
+pub(crate) fn damaged(what: &str) -> Fail {
+    Fail::Store(StoreError::Damaged(what.to_owned()))
+}
