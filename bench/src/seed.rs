@@ -133,7 +133,13 @@ async fn make(data: &Path, patients: u64, stroke_rows: u64) -> Result<Seeded> {
     let paths = Paths::new(data);
     let store = |path: &Path| SqliteStore::open(path, SqliteOptions::default()).map(Arc::new);
     let (control, records) = (store(&paths.control())?, store(&paths.records())?);
-    let parts = Parts { control, records, provider: Box::new(KeyFile::open(&paths.root_key())?), paths: Some(paths) };
+    let parts = Parts {
+        control,
+        records,
+        provider: Box::new(KeyFile::open(&paths.root_key())?),
+        paths: Some(paths),
+        node: wardkeep_app::hospital::NODE.to_owned(),
+    };
     let app = App::open(parts, &machine::visit(&entropy)).await?;
     let mut staff = Staff { app: app.clone(), entropy: entropy.clone(), tokens: Vec::new() };
     let mut doctors = Vec::new();

@@ -84,6 +84,7 @@ pub struct Inner {
     pub(crate) keys: KeyCache,
     pub(crate) hospital: Hospital,
     pub(crate) paths: Option<Paths>,
+    node: String,
     pub(crate) signer: wardkeep_ledger::Signer,
     pub(crate) state: crate::keeper::State,
     pub(crate) hashing: crate::sign_in::Hashing,
@@ -98,6 +99,8 @@ pub struct Parts {
     pub records: Arc<dyn Store>,
     pub provider: Box<dyn KeyProvider>,
     pub paths: Option<Paths>,
+    /// Names this process among those that share the stores; part of its streams' names.
+    pub node: String,
 }
 
 impl std::fmt::Debug for Parts {
@@ -107,11 +110,12 @@ impl std::fmt::Debug for Parts {
 }
 
 const ZERO: DocId = DocId([0; 16]);
-/// The one stream of an embedded store.
+/// The node of a hospital on one machine.
 pub const NODE: &str = "main";
 
-fn stream(side: Side) -> Result<StreamId> {
-    StreamId::parse(&format!("{}.{NODE}", side.name())).map_err(|error| Error::Internal(error.to_string()))
+fn stream(side: Side, node: &str) -> Result<StreamId> {
+    let name = format!("{}.{node}", side.name());
+    StreamId::parse(&name).map_err(|error| Error::Refused(format!("{node} cannot be the name of a node: {error}")))
 }
 
 impl App {
@@ -153,7 +157,7 @@ impl App {
 
     async fn open_sealed(parts: Parts, visit: &Visit) -> Result<App> {
         let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
-        let started = parts.control.head(&stream(Side::Control)?).await?.is_some();
+        let started = !parts.control.streams().await?.is_empty();
         let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| {
             if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }
         })?;
@@ -189,8 +193,9 @@ impl App {
 
     fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], visit: &Visit) -> Result<App> {
         let boot = visit.entropy.bytes::<16>();
-        let committer =
-            |store: &Arc<dyn Store>, side| Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side)?, boot }));
+        let committer = |store: &Arc<dyn Store>, side| {
+            Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side, &parts.node)?, boot }))
+        };
         let signer = wardkeep_ledger::Signer::from_seed(&format!("wardkeep/{}", hospital.id), seed)
             .map_err(|error| Error::Internal(error.to_string()))?;
         let policy = Policy::embedded().map_err(|error| Error::Internal(error.to_string()))?;
@@ -204,6 +209,7 @@ impl App {
             keys: KeyCache::default(),
             hospital,
             paths: parts.paths,
+            node: parts.node,
             signer,
             state: crate::keeper::State::default(),
             hashing: crate::sign_in::Hashing::new(),
@@ -216,7 +222,7 @@ impl App {
     /// Opening a stream is its first event; later starts log a new boot the same way.
     async fn open_streams(&self, visit: &Visit) -> Result<()> {
         for side in [Side::Control, Side::Records] {
-            Act::new(self, side, visit, setup(visit), Class::StreamOpened).detail("stream", stream(side)?.as_str()).commit().await?;
+            Act::new(self, side, visit, setup(visit), Class::StreamOpened).detail("stream", self.stream(side)?.as_str()).commit().await?;
         }
         Ok(())
     }
@@ -256,7 +262,7 @@ impl Inner {
     }
     /// The stream this process writes on a side.
     pub(crate) fn stream(&self, side: Side) -> Result<StreamId> {
-        stream(side)
+        stream(side, &self.node)
     }
 }
 

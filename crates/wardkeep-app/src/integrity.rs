@@ -8,7 +8,7 @@ use wardkeep_domain::LogEventId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::proof::check_inclusion;
 use wardkeep_ledger::tree::leaf_hash;
-use wardkeep_ledger::{EventId, Head, Leaf, Receipt};
+use wardkeep_ledger::{EventId, Leaf, Receipt};
 use wardkeep_store::{DocId, Document, Entry};
 use wardkeep_vault::PatientKey;
 use wardkeep_vault::vault::digest;
@@ -116,7 +116,6 @@ struct Logged {
     kind: u16,
     id: [u8; 16],
     version: u64,
-    index: u64,
     /// The entry was proven to lie under a signed head.
     included: bool,
 }
@@ -156,17 +155,16 @@ impl App {
         receipt: &Receipt,
     ) -> Result<Vec<Shown<T>>> {
         let mut shown = Vec::with_capacity(sealed.len());
-        let head = self.state.sealed(side).map(|(head, _)| head);
         for &one in sealed {
             let Sealed { key, document, digest } = one;
             let opened =
                 if document.owner.0 == key.owner() { self.open_patient_doc::<T>(side.name(), key, document, receipt).ok() } else { None };
             let event = opened.as_ref().map(|opened| opened.event);
             let logged = match event {
-                Some(event) => self.logged(side, one, event, head.as_ref(), receipt).await?,
+                Some(event) => self.logged(side, one, event, receipt).await?,
                 None => None,
             };
-            let badge = badge(document, logged, head.as_ref());
+            let badge = badge(document, logged);
             if badge == Badge::CheckFailed {
                 self.raise_integrity_alarm(ctx, document.kind, document.id, document.version.0).await?;
             }
@@ -183,17 +181,10 @@ impl App {
     }
 
     /// Does the log say that this event wrote exactly these bytes? `None` when it does not.
-    async fn logged(
-        &self,
-        side: Side,
-        sealed: Sealed<'_>,
-        event: EventId,
-        head: Option<&Head>,
-        receipt: &Receipt,
-    ) -> Result<Option<Logged>> {
+    async fn logged(&self, side: Side, sealed: Sealed<'_>, event: EventId, receipt: &Receipt) -> Result<Option<Logged>> {
         let Sealed { document, digest, .. } = sealed;
         let known = self.checked.get(&digest, document);
-        if let Some(known) = known.filter(|known| known.included || head.is_none_or(|head| known.index >= head.size)) {
+        if let Some(known) = known.filter(|known| known.included) {
             return Ok(Some(known));
         }
         let store = self.store(side);
@@ -201,11 +192,10 @@ impl App {
         if known.is_none() && !self.event_wrote(side, sealed, event, &entry, receipt).await? {
             return Ok(None);
         }
-        let mut logged =
-            Logged { kind: document.kind.0, id: document.id.0, version: document.version.0, index: entry.index, included: false };
-        if let Some(head) = head.filter(|head| entry.index < head.size) {
+        let mut logged = Logged { kind: document.kind.0, id: document.id.0, version: document.version.0, included: false };
+        if let Some((head, _)) = self.state.sealed(&stream).filter(|(head, _)| entry.index < head.size) {
             let proof = tiles::inclusion(store.as_ref(), &stream, entry.index, head.size).await?;
-            if !check_inclusion(&leaf_hash(&entry.leaf), entry.index, head, &proof) {
+            if !check_inclusion(&leaf_hash(&entry.leaf), entry.index, &head, &proof) {
                 return Ok(None);
             }
             logged.included = true;
@@ -236,13 +226,16 @@ impl App {
             root: String::new(),
             sealed_at: None,
         };
+        let mut sealed = None;
         let ok = shown.badge != Badge::CheckFailed;
         if let Some(event) = shown.event
-            && let Some((_, entry)) = self.store(side).entry(event).await?
+            && let Some((stream, entry)) = self.store(side).entry(event).await?
         {
             proof.index = entry.index;
+            proof.stream = stream.as_str().to_owned();
+            sealed = self.state.sealed(&stream);
         }
-        if let Some((head, at)) = self.state.sealed(side) {
+        if let Some((head, at)) = sealed {
             proof.tree_size = head.size;
             proof.root = hex::encode(head.root);
             proof.sealed_at = (ok && proof.index < head.size).then_some(at);
@@ -262,10 +255,10 @@ impl App {
     }
 }
 
-fn badge(document: &Document, logged: Option<Logged>, head: Option<&Head>) -> Badge {
+fn badge(document: &Document, logged: Option<Logged>) -> Badge {
     match logged {
         None => Badge::CheckFailed,
-        Some(logged) if head.is_none_or(|head| logged.index >= head.size) => Badge::WaitingForSeal,
+        Some(logged) if !logged.included => Badge::WaitingForSeal,
         Some(_) if document.version.0 > 1 => Badge::VerifiedAmended,
         Some(_) => Badge::Verified,
     }

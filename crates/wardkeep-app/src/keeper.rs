@@ -11,7 +11,7 @@ use wardkeep_ledger::checkpoint::Monotonic;
 use wardkeep_ledger::proof::check_consistency;
 use wardkeep_ledger::publish::{bundle_path, encode_bundle, last_paths, tile_path};
 use wardkeep_ledger::tree::{TILE_WIDTH, TileId};
-use wardkeep_ledger::{Checkpoint, Class, Head, StreamId};
+use wardkeep_ledger::{Checkpoint, Class, Hash, Head, StreamId};
 use wardkeep_policy::{Action, Resource};
 use wardkeep_store::Find;
 
@@ -20,6 +20,8 @@ use crate::{App, Error, Result, Visit, kinds, tiles, verify};
 
 /// How often streams log each other's heads.
 const PEER_HEADS_MS: i64 = 60_000;
+/// Newest notes of other streams that a start looks through: some minutes of a dozen nodes.
+const NOTED_MAX: usize = 1_000;
 const WIDTH: u64 = TILE_WIDTH as u64;
 /// Entries read at once while publishing.
 const BUNDLES_AT_ONCE: u64 = 16;
@@ -30,19 +32,28 @@ pub struct State(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    signed: HashMap<Side, (Monotonic, Moment)>,
-    published: HashMap<Side, u64>,
+    signed: HashMap<StreamId, (Monotonic, Moment)>,
+    published: HashMap<StreamId, u64>,
     peers_at: Option<Moment>,
-    peers: HashMap<Side, u64>,
+    /// How large a stream was when an own stream, named first, logged its head.
+    peers: HashMap<(StreamId, StreamId), u64>,
 }
 
 impl State {
     fn lock(&self) -> MutexGuard<'_, Remembered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    /// Newest signed head of a side and when it was signed.
-    pub(crate) fn sealed(&self, side: Side) -> Option<(Head, Moment)> {
-        self.lock().signed.get(&side).and_then(|(monotonic, at)| monotonic.last().map(|head| (head, *at)))
+    /// Newest signed head of a stream and when it was signed.
+    pub(crate) fn sealed(&self, stream: &StreamId) -> Option<(Head, Moment)> {
+        self.lock().signed.get(stream).and_then(|(monotonic, at)| monotonic.last().map(|head| (head, *at)))
+    }
+    /// Remembers a newer signed head. Never an older one, and never one that does not extend it.
+    fn advance(&self, stream: &StreamId, head: Head, proof: &[Hash], at: Moment) -> Result<()> {
+        let mut state = self.lock();
+        let (monotonic, signed_at) = state.signed.entry(stream.clone()).or_insert_with(|| (Monotonic::default(), at));
+        monotonic.advance(head, proof).map_err(|error| Error::Unavailable(format!("{}: {error}", stream.as_str())))?;
+        *signed_at = at;
+        Ok(())
     }
 }
 
@@ -54,8 +65,9 @@ impl App {
         format!("wardkeep/{}/{}", self.hospital().id, stream.as_str())
     }
 
-    /// Called about every second by the composition root. Signs and publishes what is new; every
-    /// 60 s logs the other stream's head when it grew.
+    /// Called about every second by the composition root. Signs what is new in the own streams,
+    /// checks what other nodes signed, publishes both; every 60 s logs the heads of the other
+    /// streams that grew.
     ///
     /// # Errors
     /// `Unavailable`; the caller logs it and tries again.
@@ -64,42 +76,66 @@ impl App {
         for side in SIDES {
             self.seal_and_publish(side, visit).await?;
         }
+        for side in SIDES {
+            for stream in self.store(side).streams().await? {
+                if stream != self.stream(side)? {
+                    self.follow(side, &stream).await?;
+                }
+            }
+        }
         Ok(())
     }
 
     async fn seal_and_publish(&self, side: Side, visit: &Visit) -> Result<()> {
         let stream = self.stream(side)?;
         let Some(head) = self.store(side).head(&stream).await? else { return Ok(()) };
-        let last = self.state.sealed(side).map(|(head, _)| head);
+        let last = self.state.sealed(&stream).map(|(head, _)| head);
         if last == Some(head) {
             return Ok(());
         }
-        let proof = match last {
-            Some(last) => tiles::consistency(self.store(side).as_ref(), &stream, last.size, head.size).await?,
-            None => Vec::new(),
-        };
-        {
-            let mut state = self.state.lock();
-            let (monotonic, at) = state.signed.entry(side).or_insert_with(|| (Monotonic::default(), visit.now));
-            monotonic.advance(head, &proof).map_err(|error| Error::Unavailable(error.to_string()))?;
-            *at = visit.now;
-        }
+        let proof = self.consistency(side, &stream, last, head).await?;
+        self.state.advance(&stream, head, &proof, visit.now)?;
         let note = self.signer.sign(&self.origin(&stream), &head, visit.now.0);
         self.store(side).checkpoint_put(&stream, &note).await?;
-        if let Some(paths) = &self.paths {
-            if !paths.ledger().join("log.vkey").exists() {
-                write_files(paths.ledger(), vec![("log.vkey".to_owned(), format!("{}\n", self.log_key()).into_bytes())]).await?;
-            }
-            self.publish(side, &stream, head, &note, paths.ledger().join(stream.as_str())).await?;
+        self.publish(side, &stream, head, &note).await
+    }
+
+    /// Another node's stream: its newest checkpoint must be signed and extend the one before.
+    async fn follow(&self, side: Side, stream: &StreamId) -> Result<()> {
+        let Some(note) = self.store(side).checkpoint(stream).await? else { return Ok(()) };
+        let Some(checkpoint) = self.known(stream, "stored", Some(note.clone()))? else { return Ok(()) };
+        let last = self.state.sealed(stream).map(|(head, _)| head);
+        if last != Some(checkpoint.head) {
+            let proof = self.consistency(side, stream, last, checkpoint.head).await?;
+            self.state.advance(stream, checkpoint.head, &proof, Moment(checkpoint.time_ms.unwrap_or(0)))?;
         }
-        Ok(())
+        self.publish(side, stream, checkpoint.head, &note).await
+    }
+
+    async fn consistency(&self, side: Side, stream: &StreamId, last: Option<Head>, head: Head) -> Result<Vec<Hash>> {
+        match last {
+            Some(last) if last.size <= head.size => tiles::consistency(self.store(side).as_ref(), stream, last.size, head.size).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Writes new entry bundles and tiles, then the checkpoint, then drops narrower forms of the
     /// same tiles: a reader never sees a checkpoint without its entries, also when the process is
     /// killed in between.
-    async fn publish(&self, side: Side, stream: &StreamId, head: Head, note: &str, dir: PathBuf) -> Result<()> {
-        let from = self.state.lock().published.get(&side).copied().unwrap_or(0).min(head.size);
+    async fn publish(&self, side: Side, stream: &StreamId, head: Head, note: &str) -> Result<()> {
+        let Some(paths) = &self.paths else { return Ok(()) };
+        if !paths.ledger().join("log.vkey").exists() {
+            write_files(paths.ledger(), vec![("log.vkey".to_owned(), format!("{}\n", self.log_key()).into_bytes())]).await?;
+        }
+        let dir = paths.ledger().join(stream.as_str());
+        let published = self.state.lock().published.get(stream).copied();
+        if published == Some(head.size)
+            && self.state.sealed(stream).is_some_and(|(sealed, _)| sealed == head)
+            && dir.join("checkpoint").exists()
+        {
+            return Ok(());
+        }
+        let from = published.unwrap_or(0).min(head.size);
         let mut bundle = from / WIDTH;
         while bundle * WIDTH < head.size {
             let start = bundle * WIDTH;
@@ -116,7 +152,7 @@ impl App {
         self.publish_tiles(side, stream, from, head.size, &dir).await?;
         write_files(dir.clone(), vec![("checkpoint".to_owned(), note.as_bytes().to_vec())]).await?;
         drop_narrower(dir, from, head.size).await?;
-        self.state.lock().published.insert(side, head.size);
+        self.state.lock().published.insert(stream.clone(), head.size);
         Ok(())
     }
 
@@ -136,19 +172,31 @@ impl App {
         Ok(())
     }
 
-    /// Each stream logs the head of the other, so deleting or rolling back a whole stream shows.
-    /// A peer event makes the other stream grow by one, so only growth by more is logged.
+    /// Each own stream logs the heads of all others, so deleting or rolling back a whole stream
+    /// shows. That makes every stream grow by one for each other, so only growth by more is logged.
     async fn exchange_heads(&self, visit: &Visit) -> Result<()> {
         let due = self.state.lock().peers_at.is_none_or(|at| visit.now.since_ms(at) >= PEER_HEADS_MS);
         if !due {
             return Ok(());
         }
         self.state.lock().peers_at = Some(visit.now);
-        for (side, other) in [(Side::Control, Side::Records), (Side::Records, Side::Control)] {
-            let stream = self.stream(other)?;
-            let Some(head) = self.store(other).head(&stream).await? else { continue };
-            let seen = self.state.lock().peers.get(&other).copied().unwrap_or(0);
-            if head.size > seen + 1 {
+        let mut heads = Vec::new();
+        for side in SIDES {
+            for stream in self.store(side).streams().await? {
+                if let Some(head) = self.store(side).head(&stream).await? {
+                    heads.push((stream, head));
+                }
+            }
+        }
+        let by_themselves = heads.len().saturating_sub(1) as u64;
+        for side in SIDES {
+            let own = self.stream(side)?;
+            for (stream, head) in heads.iter().filter(|(stream, _)| *stream != own) {
+                let key = (own.clone(), stream.clone());
+                let seen = self.state.lock().peers.get(&key).copied().unwrap_or(0);
+                if head.size <= seen.saturating_add(by_themselves) {
+                    continue;
+                }
                 let ctx = self.job(visit, "keeper");
                 let permit = self.permit(&ctx, Action::RunJob, Resource::Hospital).await?;
                 let act = Act::by(self, side, &ctx, Class::PeerHeads)
@@ -157,44 +205,60 @@ impl App {
                     .detail("size", head.size.to_string())
                     .detail("root", hex::encode(head.root));
                 act.commit().await?;
-                self.state.lock().peers.insert(other, head.size);
+                self.state.lock().peers.insert(key, head.size);
             }
         }
         Ok(())
     }
 
     /// At start: neither the newest published checkpoint, nor the stored one, nor what the other
-    /// store's log noted may know more than the store, or anything else.
+    /// streams noted may know more than the store, or anything else.
     ///
     /// # Errors
     /// `Unavailable` naming both heads ("rollback or fork").
     pub async fn check_rollback(&self) -> Result<()> {
-        for (side, other) in [(Side::Control, Side::Records), (Side::Records, Side::Control)] {
-            let stream = self.stream(side)?;
-            let published = self.known(&stream, "published", self.published_note(&stream)?)?;
-            let stored = self.known(&stream, "stored", self.store(side).checkpoint(&stream).await?)?;
-            for (place, known) in [("published", &published), ("stored", &stored)] {
-                if let Some(known) = known {
-                    self.check_extends(side, &stream, known.head, place).await?;
-                }
+        for side in SIDES {
+            let mut streams = self.store(side).streams().await?;
+            let own = self.stream(side)?;
+            if !streams.contains(&own) {
+                streams.push(own);
             }
-            if let Some(peer) = self.noted_by(other, &stream).await? {
-                self.check_extends(side, &stream, peer, "other store's").await?;
+            for stream in streams {
+                self.check_stream_extends(side, &stream).await?;
             }
-            let size = |known: &Option<Checkpoint>| known.as_ref().map_or(0, |known| known.head.size);
-            // The store keeps a checkpoint before it is published.
-            if size(&published) > size(&stored) {
-                return Err(Error::Unavailable(format!(
-                    "the {} store has lost its newest checkpoint, which counts {} entries: restore the newest backup, or keep this copy as evidence",
-                    side.name(),
-                    size(&published)
-                )));
+        }
+        Ok(())
+    }
+
+    async fn check_stream_extends(&self, side: Side, stream: &StreamId) -> Result<()> {
+        let published = self.known(stream, "published", self.published_note(stream)?)?;
+        let stored = self.known(stream, "stored", self.store(side).checkpoint(stream).await?)?;
+        for (place, known) in [("published", &published), ("stored", &stored)] {
+            if let Some(known) = known {
+                self.check_extends(side, stream, known.head, place).await?;
             }
-            let mut state = self.state.lock();
-            state.published.insert(side, size(&published));
-            if let Some(known) = stored {
-                state.signed.insert(side, (Monotonic::from(Some(known.head)), Moment(known.time_ms.unwrap_or(0))));
+        }
+        for noted in SIDES {
+            if let Some(peer) = self.noted_in(noted, stream).await? {
+                self.check_extends(side, stream, peer, "other stream's").await?;
             }
+        }
+        let size = |known: &Option<Checkpoint>| known.as_ref().map_or(0, |known| known.head.size);
+        // The store keeps a checkpoint before it is published.
+        if size(&published) > size(&stored) {
+            return Err(Error::Unavailable(format!(
+                "the {} store has lost its newest checkpoint, which counts {} entries: restore the newest backup, or keep this copy as evidence",
+                side.name(),
+                size(&published)
+            )));
+        }
+        let mut state = self.state.lock();
+        if published.is_some() {
+            state.published.insert(stream.clone(), size(&published));
+        }
+        if let Some(known) = stored {
+            let signed = (Monotonic::from(Some(known.head)), Moment(known.time_ms.unwrap_or(0)));
+            state.signed.insert(stream.clone(), signed);
         }
         Ok(())
     }
@@ -216,13 +280,17 @@ impl App {
         if known.origin == self.origin(stream) { Ok(Some(known)) } else { Err(bad(format!("it belongs to {}", known.origin))) }
     }
 
-    /// The newest head of `stream` that the log of another side holds.
-    async fn noted_by(&self, side: Side, stream: &StreamId) -> Result<Option<Head>> {
+    /// The newest head of `stream` that another stream's log in this store holds.
+    async fn noted_in(&self, side: Side, stream: &StreamId) -> Result<Option<Head>> {
         let term = self.exact_term(side.name(), kinds::EVENT, "class", &(Class::PeerHeads as u16).to_be_bytes());
-        let query = Find { kind: kinds::EVENT, all_of: vec![term], before: None, since: None, limit: 1 };
-        let Some(event) = self.store(side).find(&query).await?.into_iter().next() else { return Ok(None) };
-        let about = self.open_actor_part(side, &event)?.about;
-        Ok(about.as_ref().and_then(verify::peer).filter(|(name, _)| name == stream.as_str()).map(|(_, head)| head))
+        let query = Find { kind: kinds::EVENT, all_of: vec![term], before: None, since: None, limit: NOTED_MAX };
+        for event in self.store(side).find(&query).await? {
+            let about = self.open_actor_part(side, &event)?.about;
+            if let Some((_, head)) = about.as_ref().and_then(verify::peer).filter(|(name, _)| name == stream.as_str()) {
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
     }
 
     async fn check_extends(&self, side: Side, stream: &StreamId, known: Head, place: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use wardkeep_app::hospital::{Hospital, Parts, Paths};
+use wardkeep_app::hospital::{Hospital, NODE, Parts, Paths};
 use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::date::Moment;
 use wardkeep_store::{SqliteOptions, SqliteStore};
@@ -107,7 +107,7 @@ pub(crate) async fn open(data: &Path) -> Result<House, Failure> {
     let provider = KeyFile::open(&paths.root_key())?;
     let (control, records) = stores(&paths)?;
     let entropy = entropy()?;
-    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths) };
+    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: NODE.to_owned() };
     match App::open(parts, &visit(&entropy)).await {
         Ok(app) => Ok(House { app, entropy }),
         Err(Error::Refused(_)) => Err(unfinished(data)),
@@ -147,7 +147,7 @@ async fn create_in(paths: &Paths, name: &str, demo: bool) -> Result<House, Failu
     let (control, records) = stores(paths)?;
     let id = entropy.bytes::<8>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let hospital = Hospital { name: name.to_owned(), id, registration_open: true, demo };
-    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths.clone()) };
+    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths.clone()), node: NODE.to_owned() };
     let app = App::create(parts, hospital, &visit(&entropy)).await?;
     let house = House { app, entropy };
     house.app.tick(&house.visit()).await?;

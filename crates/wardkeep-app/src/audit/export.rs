@@ -41,8 +41,10 @@ impl App {
         }
         let mut bytes = writer.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
         for side in SIDES {
-            let note = self.store(side).checkpoint(&self.stream(side)?).await?.unwrap_or_default();
-            note.lines().for_each(|line| bytes.extend_from_slice(format!("# {line}\n").as_bytes()));
+            for stream in self.store(side).streams().await? {
+                let note = self.store(side).checkpoint(&stream).await?.unwrap_or_default();
+                note.lines().for_each(|line| bytes.extend_from_slice(format!("# {line}\n").as_bytes()));
+            }
         }
         Ok(bytes)
     }

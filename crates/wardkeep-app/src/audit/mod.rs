@@ -245,7 +245,8 @@ impl App {
                 None => None,
             };
             let event = ClearEvent { event: EventId(document.id.0), side: *side, seq: document.seq.0, actor, subject };
-            let index = self.store(*side).entry(event.event).await?.map_or(0, |(_, entry)| entry.index);
+            let stands = self.store(*side).entry(event.event).await?;
+            let (stream, index) = stands.map_or_else(Default::default, |(stream, entry)| (stream.as_str().to_owned(), entry.index));
             let object = match names.get(&patient) {
                 Some(name) => name.clone(),
                 None if document.owner.0 != [0; 16] => "A patient".to_owned(),
@@ -253,7 +254,7 @@ impl App {
             };
             rows.push(LogRow {
                 index,
-                stream: self.stream(*side)?.as_str().to_owned(),
+                stream,
                 who: who_label(&event.actor.who),
                 role: Role::parse(&event.actor.who.role).map_or_else(|_| String::new(), |role| role.label().to_owned()),
                 words: event.class().map_or("Unknown", words).to_owned(),
@@ -411,16 +412,17 @@ impl App {
     pub(crate) async fn log_states(&self) -> Result<Vec<LogState>> {
         let mut states = Vec::new();
         for side in SIDES {
-            let stream = self.stream(side)?;
-            let Some(head) = self.store(side).head(&stream).await? else { continue };
-            let sealed = self.state.sealed(side);
-            states.push(LogState {
-                stream: stream.as_str().to_owned(),
-                entries: head.size,
-                waiting: head.size.saturating_sub(sealed.map_or(0, |(head, _)| head.size)),
-                last_seal: sealed.map(|(_, at)| at),
-                root: hex::encode(head.root),
-            });
+            for stream in self.store(side).streams().await? {
+                let Some(head) = self.store(side).head(&stream).await? else { continue };
+                let sealed = self.state.sealed(&stream);
+                states.push(LogState {
+                    stream: stream.as_str().to_owned(),
+                    entries: head.size,
+                    waiting: head.size.saturating_sub(sealed.map_or(0, |(head, _)| head.size)),
+                    last_seal: sealed.map(|(_, at)| at),
+                    root: hex::encode(head.root),
+                });
+            }
         }
         Ok(states)
     }

@@ -126,10 +126,11 @@ impl App {
             all.insert(side, said);
         }
         let empty = Said::default();
-        for (side, other) in [(Side::Control, Side::Records), (Side::Records, Side::Control)] {
+        // No stream logs its own head, so whatever names one was said by another.
+        let peers: Vec<(String, Head)> = all.values().flat_map(|said| said.peers.iter().cloned()).collect();
+        for side in SIDES {
             let said = all.get(&side).unwrap_or(&empty);
-            let peers = all.get(&other).map(|said| said.peers.as_slice()).unwrap_or_default();
-            let looked = self.check_side(side, said, peers, &mut report, progress).await;
+            let looked = self.check_side(side, said, &peers, &mut report, progress).await;
             report.readable(side, looked)?;
         }
         check_keys(&all, &mut report);

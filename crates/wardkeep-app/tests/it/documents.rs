@@ -313,8 +313,13 @@ async fn a_start_sweeps_what_a_crash_left() {
     let entropy = wardkeep_app::Entropy::new(ChaCha20Rng::from_seed([8; 32]));
     KeyFile::create(&path, &mut |buffer| entropy.fill(buffer)).unwrap();
     let (control, records) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
-    let parts =
-        || Parts { control: control.clone(), records: records.clone(), provider: Box::new(KeyFile::open(&path).unwrap()), paths: None };
+    let parts = || Parts {
+        control: control.clone(),
+        records: records.clone(),
+        provider: Box::new(KeyFile::open(&path).unwrap()),
+        paths: None,
+        node: wardkeep_app::hospital::NODE.to_owned(),
+    };
     let visit = House::new().await.visit();
     let hospital = Hospital { name: "Test".to_owned(), id: "test".to_owned(), registration_open: false, demo: false };
     drop(App::create(parts(), hospital, &visit).await.unwrap());

@@ -9,7 +9,7 @@ use rand_core::SeedableRng;
 use tempfile::TempDir;
 use totp_rs::{Builder, Secret};
 use wardkeep_app::accounts::NewAccount;
-use wardkeep_app::hospital::{Hospital, Parts};
+use wardkeep_app::hospital::{Hospital, NODE, Parts};
 use wardkeep_app::patients::Created;
 use wardkeep_app::{App, Ctx, Entropy, Visit};
 use wardkeep_domain::PatientId;
@@ -48,7 +48,8 @@ impl House {
         let key = tempfile::tempdir().unwrap();
         let entropy = Entropy::new(ChaCha20Rng::from_seed([7; 32]));
         let provider = KeyFile::create(&key.path().join("root.key"), &mut |buffer| entropy.fill(buffer)).unwrap();
-        let parts = Parts { control: control.clone(), records: records.clone(), provider: Box::new(provider), paths: None };
+        let parts =
+            Parts { control: control.clone(), records: records.clone(), provider: Box::new(provider), paths: None, node: NODE.to_owned() };
         let hospital = Hospital { name: "Test".to_owned(), id: "test".to_owned(), registration_open: true, demo: false };
         let now_ms = AtomicI64::new(START_MS);
         let app = App::create(parts, hospital, &visit(&entropy, &now_ms)).await.unwrap();

@@ -5,6 +5,8 @@
 //! Several nodes may share a store: each writes streams of its own, and one row orders the
 //! commits of all. Collections, indexes and shard keys stand in [`schema`].
 
+mod batch;
+mod blobs;
 mod claim;
 mod error;
 mod inspect;
@@ -144,7 +146,7 @@ impl Store for MongoStore {
     }
 
     async fn blob_write(&self, id: DocId, owner: Owner, segment: u32, bytes: Vec<u8>) -> Result<(), StoreError> {
-        self.done("staging a blob segment", write::blob_write(&self.place, &self.node, id, owner, segment, &bytes)).await
+        self.done("staging a blob segment", blobs::write(&self.place, &self.node, id, owner, segment, &bytes)).await
     }
 
     async fn blob_read(&self, id: DocId, segment: u32) -> Result<Option<Vec<u8>>, StoreError> {
@@ -152,11 +154,11 @@ impl Store for MongoStore {
     }
 
     async fn blob_abandon(&self, id: DocId) -> Result<(), StoreError> {
-        self.done("dropping a staged blob", write::blob_abandon(&self.place, id)).await
+        self.done("dropping a staged blob", blobs::abandon(&self.place, id)).await
     }
 
     async fn blob_sweep(&self) -> Result<u64, StoreError> {
-        self.walked("dropping staged blobs", write::blob_sweep(&self.place, &self.node)).await
+        self.walked("dropping staged blobs", blobs::sweep(&self.place, &self.node)).await
     }
 
     async fn blobs(&self, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>, StoreError> {

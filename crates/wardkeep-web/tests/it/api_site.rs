@@ -92,7 +92,7 @@ impl Api {
         let key = tempfile::tempdir().unwrap();
         let provider = KeyFile::create(&key.path().join("root.key"), &mut |buffer| entropy.fill(buffer)).unwrap();
         let (control, records) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
-        let parts = Parts { control, records, provider: Box::new(provider), paths: None };
+        let parts = Parts { control, records, provider: Box::new(provider), paths: None, node: wardkeep_app::hospital::NODE.to_owned() };
         let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
         let hospital =
             Hospital { name: "Site General".to_owned(), id: "0011223344556677".to_owned(), registration_open: true, demo: false };

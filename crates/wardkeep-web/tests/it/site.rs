@@ -156,7 +156,13 @@ impl Site {
         let key = tempfile::tempdir().unwrap();
         let provider = KeyFile::create(&key.path().join("root.key"), &mut |buffer| entropy.fill(buffer)).unwrap();
         let (control, records) = (Arc::new(Breakable::default()), Arc::new(Breakable::default()));
-        let parts = Parts { control: control.clone(), records: records.clone(), provider: Box::new(provider), paths: None };
+        let parts = Parts {
+            control: control.clone(),
+            records: records.clone(),
+            provider: Box::new(provider),
+            paths: None,
+            node: wardkeep_app::hospital::NODE.to_owned(),
+        };
         let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
         let visit = visit(&clock, &entropy);
         // A demo hospital tells codes, as an authenticator app would.

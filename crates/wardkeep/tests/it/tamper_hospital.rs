@@ -57,7 +57,13 @@ pub(crate) fn entropy(seed: u64) -> Entropy {
 fn parts(dir: &Path, provider: KeyFile, options: SqliteOptions) -> Result<Parts, String> {
     let paths = Paths::new(dir);
     let open = |path: &Path| SqliteStore::open(path, options).map(Arc::new).map_err(|error| error.to_string());
-    Ok(Parts { control: open(&paths.control())?, records: open(&paths.records())?, provider: Box::new(provider), paths: Some(paths) })
+    Ok(Parts {
+        control: open(&paths.control())?,
+        records: open(&paths.records())?,
+        provider: Box::new(provider),
+        paths: Some(paths),
+        node: wardkeep_app::hospital::NODE.to_owned(),
+    })
 }
 
 impl Clinic {
