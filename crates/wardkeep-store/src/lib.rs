@@ -8,7 +8,6 @@ pub mod conformance;
 pub mod contract;
 pub mod inspect;
 pub mod memory;
-#[cfg(feature = "mongodb")]
 pub mod mongo;
 pub mod sqlite;
 mod stream;
@@ -17,6 +16,5 @@ pub use committer::{CommitError, Committer};
 pub use contract::*;
 pub use inspect::{Beside, Flaw, Inspect};
 pub use memory::MemoryStore;
-#[cfg(feature = "mongodb")]
 pub use mongo::MongoStore;
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -59,21 +59,21 @@ pub(crate) enum Command {
     Init(Init),
     /// Serve the pages and the API
     #[command(
-        after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --listen 0.0.0.0:8080 --origin https://records.example.org   (behind a TLS proxy)"
+        after_help = "Examples:\n  wardkeep serve\n  wardkeep serve --listen 0.0.0.0:8080 --origin https://records.example.org   (behind a TLS proxy)\n  wardkeep serve --records \"mongodb://one,two,three/wardkeep_records?replicaSet=rs0\""
     )]
     Serve(Serve),
     /// Make and serve a throw-away hospital with invented data
     #[command(after_help = "Example:\n  wardkeep demo --listen 127.0.0.1:8080")]
     Demo(Demo),
     /// Accounts: invite, list, suspend, reinstate, reset a second factor
-    #[command(subcommand, after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
-    User(User),
+    #[command(after_help = "Example:\n  wardkeep user invite ana.moreau@example.org --name \"Dr Ana Moreau\" --role doctor")]
+    User(In<User>),
     /// Read a file into the hospital
-    #[command(subcommand, after_help = "Example:\n  wardkeep import stroke assessments.csv")]
-    Import(Import),
+    #[command(after_help = "Example:\n  wardkeep import stroke assessments.csv")]
+    Import(In<Import>),
     /// Write data of the hospital into a file
-    #[command(subcommand, after_help = "Example:\n  wardkeep export stroke --output assessments.csv")]
-    Export(Export),
+    #[command(after_help = "Example:\n  wardkeep export stroke --output assessments.csv")]
+    Export(In<Export>),
     /// Make invented data
     #[command(subcommand, after_help = "Example:\n  wardkeep generate stroke --rows 5110 --output assessments.csv")]
     Generate(Generate),
@@ -82,10 +82,44 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Say whether this hospital is set up safely, and what to do about what is not
     #[command(after_help = "Example:\n  wardkeep doctor --json")]
-    Doctor,
+    Doctor(Stores),
+    /// The stores: what MongoDB holds, and moving a hospital from one engine to another
+    #[command(subcommand, after_help = "Example:\n  wardkeep store plan")]
+    Store(Store),
     /// Print a completion script
     #[command(after_help = "Example:\n  wardkeep completions bash > /etc/bash_completion.d/wardkeep")]
     Completions { shell: clap_complete::Shell },
+}
+
+/// Where the two stores are, when not in files of the data directory, and this node's name.
+/// `wardkeep.toml` in the directory may say the same: control = "…", records = "…", node = "…".
+#[derive(Clone, Default, Args)]
+pub(crate) struct Stores {
+    /// Store of accounts and keys: mongodb://… or the path of a file
+    #[arg(long, global = true, value_name = "URL", env = "WARDKEEP_CONTROL", hide_env_values = true)]
+    pub control: Option<String>,
+    /// Store of records: mongodb://… or the path of a file
+    #[arg(long, global = true, value_name = "URL", env = "WARDKEEP_RECORDS", hide_env_values = true)]
+    pub records: Option<String>,
+    /// Name of this process among those that share the stores [default: main, or the machine's name with MongoDB]
+    #[arg(long, global = true, value_name = "NAME", env = "WARDKEEP_NODE")]
+    pub node: Option<String>,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The addresses may hold a password.
+        f.write_str("Stores")
+    }
+}
+
+/// A group of commands that work in a hospital.
+#[derive(Debug, Args)]
+pub(crate) struct In<C: Subcommand> {
+    #[command(flatten)]
+    pub stores: Stores,
+    #[command(subcommand)]
+    pub what: C,
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +127,8 @@ pub(crate) struct Init {
     /// Name of the hospital, shown on every page
     #[arg(long, default_value = "My hospital")]
     pub name: String,
+    #[command(flatten)]
+    pub stores: Stores,
     /// Where the pages will be found; the set-up link begins with it
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub origin: String,
@@ -100,6 +136,8 @@ pub(crate) struct Init {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
+    #[command(flatten)]
+    pub stores: Stores,
     /// Address and port to listen on
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -199,13 +237,31 @@ pub(crate) enum Generate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// Also read every sealed document and compare it with the log
-    #[arg(long)]
-    pub records: bool,
+    /// Also read every sealed document and compare it with the log; the store of records may be
+    /// named as in other commands
+    #[arg(long, value_name = "URL", num_args = 0..=1)]
+    pub records: Option<Option<String>>,
+    /// Store of accounts and keys: mongodb://… or the path of a file
+    #[arg(long, value_name = "URL", env = "WARDKEEP_CONTROL", hide_env_values = true)]
+    pub control: Option<String>,
+    /// Name of this process among those that share the stores
+    #[arg(long, value_name = "NAME", env = "WARDKEEP_NODE")]
+    pub node: Option<String>,
     /// Published log to check, instead of the one in the data directory
     #[arg(long, value_name = "DIR")]
     pub ledger: Option<PathBuf>,
     /// Public key of the log (file or text), instead of the one beside the log
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Print collections, indexes and shard keys, and what to run on a sharded cluster
+    #[command(after_help = "Example:\n  wardkeep store plan --database wardkeep_records")]
+    Plan {
+        /// Database of a store; may be given more than once
+        #[arg(long, value_name = "NAME", default_values_t = ["wardkeep_control".to_owned(), "wardkeep_records".to_owned()])]
+        database: Vec<String>,
+    },
 }

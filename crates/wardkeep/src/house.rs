@@ -1,18 +1,20 @@
 //! Opening and making a hospital on disk: key file, two stores, clock, randomness.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use wardkeep_app::hospital::{Hospital, NODE, Parts, Paths};
+use wardkeep_app::hospital::{Hospital, Parts};
 use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::date::Moment;
-use wardkeep_store::{SqliteOptions, SqliteStore};
+use wardkeep_store::mongo::Claim;
+use wardkeep_store::{MongoStore, SqliteOptions, SqliteStore, Store};
 use wardkeep_vault::KeyFile;
 
+use crate::home::{Address, Home};
 use crate::out::Failure;
 
 /// Wall time.
@@ -51,6 +53,7 @@ pub(crate) fn visit(entropy: &Entropy) -> Visit {
 pub(crate) struct House {
     pub app: App,
     pub entropy: Entropy,
+    claims: Vec<Claim>,
 }
 
 impl House {
@@ -63,8 +66,9 @@ impl House {
     }
     /// Signs and publishes what is new, then lets go of the stores.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        self.app.shutdown(&self.visit()).await?;
-        Ok(())
+        let ended = self.app.shutdown(&self.visit()).await;
+        release(self.claims).await;
+        Ok(ended?)
     }
 }
 
@@ -76,80 +80,134 @@ fn missing(data: &Path) -> Failure {
 }
 
 /// `init` was killed half-way: nothing of value is there, but nobody but a person removes a key.
-fn unfinished(data: &Path) -> Failure {
-    let paths = Paths::new(data);
-    let (key, control, records) = (paths.root_key(), paths.control(), paths.records());
-    let files = format!("{}, {} and {}", key.display(), control.display(), records.display());
+fn unfinished(home: &Home) -> Failure {
+    let files = format!("{}, {} and {}", home.paths().root_key().display(), home.control.shown(), home.records.shown());
     Failure::new(4, format!("making this hospital was cut off, and nothing is in it: remove {files}, then run “wardkeep init” again"))
 }
 
-/// Is there a hospital in this directory?
-pub(crate) fn exists(data: &Path) -> bool {
-    Paths::new(data).root_key().exists()
+/// Both stores, and the claims of this node on those that others may share.
+struct Stores {
+    control: Arc<dyn Store>,
+    records: Arc<dyn Store>,
+    claims: Vec<Claim>,
 }
 
-fn stores(paths: &Paths) -> Result<(Arc<SqliteStore>, Arc<SqliteStore>), Failure> {
-    let control = SqliteStore::open(&paths.control(), SqliteOptions::default())?;
-    let records = SqliteStore::open(&paths.records(), SqliteOptions::default())?;
-    Ok((Arc::new(control), Arc::new(records)))
-}
-
-/// Opens the hospital for this process alone.
-pub(crate) async fn open(data: &Path) -> Result<House, Failure> {
-    let paths = Paths::new(data);
-    if !exists(data) {
-        return Err(if paths.control().exists() {
-            Failure::new(7, format!("the key file {} is missing: put it back from where it is kept", paths.root_key().display()))
-        } else {
-            missing(data)
-        });
-    }
-    let provider = KeyFile::open(&paths.root_key())?;
-    let (control, records) = stores(&paths)?;
-    let entropy = entropy()?;
-    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: NODE.to_owned() };
-    match App::open(parts, &visit(&entropy)).await {
-        Ok(app) => Ok(House { app, entropy }),
-        Err(Error::Refused(_)) => Err(unfinished(data)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Makes a hospital in a new or empty directory. A failure leaves nothing behind.
-pub(crate) async fn create(data: &Path, name: &str, demo: bool) -> Result<House, Failure> {
-    let paths = Paths::new(data);
-    for taken in [paths.root_key(), paths.control(), paths.records()] {
-        if taken.exists() {
-            let words = "there is a hospital here already, and it is left alone: name another --data";
-            return Err(Failure::new(3, format!("{} exists: {words}", taken.display())));
-        }
-    }
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.map_err(|error| Failure::new(7, format!("{} cannot be made: {error}; check owner and permissions", data.display())))?;
-    match create_in(&paths, name, demo).await {
-        Ok(house) => Ok(house),
+async fn stores(home: &Home, entropy: &Entropy) -> Result<Stores, Failure> {
+    let mut claims = Vec::new();
+    let opened = async {
+        let control = open_store(&home.control, &home.node, entropy, &mut claims).await?;
+        let records = open_store(&home.records, &home.node, entropy, &mut claims).await?;
+        Ok::<_, Failure>((control, records))
+    };
+    match opened.await {
+        Ok((control, records)) => Ok(Stores { control, records, claims }),
         Err(failure) => {
-            for file in [paths.root_key(), paths.control(), paths.records()] {
-                for suffix in ["", "-wal", "-shm", ".lock"] {
-                    let mut name = file.clone().into_os_string();
-                    name.push(suffix);
-                    let _ = std::fs::remove_file(name);
-                }
-            }
+            release(claims).await;
             Err(failure)
         }
     }
 }
 
-async fn create_in(paths: &Paths, name: &str, demo: bool) -> Result<House, Failure> {
+async fn open_store(address: &Address, node: &str, entropy: &Entropy, claims: &mut Vec<Claim>) -> Result<Arc<dyn Store>, Failure> {
+    Ok(match address {
+        Address::File(path) => Arc::new(SqliteStore::open(path, SqliteOptions::default())?),
+        Address::Mongo(address) => {
+            let store = MongoStore::open(address, node).await?;
+            claims.push(store.claim(entropy.bytes()).await?);
+            Arc::new(store)
+        }
+    })
+}
+
+async fn release(claims: Vec<Claim>) {
+    for claim in claims {
+        claim.release().await;
+    }
+}
+
+/// Opens the hospital for this process: alone, or as one of its nodes.
+pub(crate) async fn open(home: &Home) -> Result<House, Failure> {
+    let paths = home.paths();
+    if !home.exists() {
+        return Err(if paths.control().exists() {
+            Failure::new(7, format!("the key file {} is missing: put it back from where it is kept", paths.root_key().display()))
+        } else if matches!((&home.control, &home.records), (Address::File(_), Address::File(_))) {
+            missing(&home.data)
+        } else {
+            let fix = "run “wardkeep init” for a new hospital; for another node of one that exists, copy root.key from its first machine";
+            Failure::new(4, format!("there is no key file {}: {fix}", paths.root_key().display()))
+        });
+    }
+    let provider = KeyFile::open(&paths.root_key())?;
     let entropy = entropy()?;
+    let Stores { control, records, claims } = stores(home, &entropy).await?;
+    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
+    match App::open(parts, &visit(&entropy)).await {
+        Ok(app) => Ok(House { app, entropy, claims }),
+        Err(error) => {
+            release(claims).await;
+            Err(if matches!(error, Error::Refused(_)) { unfinished(home) } else { error.into() })
+        }
+    }
+}
+
+/// Makes a hospital in a new or empty directory. A failure leaves nothing behind there.
+pub(crate) async fn create(home: &Home, name: &str, demo: bool) -> Result<House, Failure> {
+    let files = files(home);
+    for taken in &files {
+        if taken.exists() {
+            let words = "there is a hospital here already, and it is left alone: name another --data";
+            return Err(Failure::new(3, format!("{} exists: {words}", taken.display())));
+        }
+    }
+    let data = &home.data;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|error| Failure::new(7, format!("{} cannot be made: {error}; check owner and permissions", data.display())))?;
+    let house = match create_in(home, name, demo).await {
+        Ok(house) => home.keep().map(|()| house),
+        Err(failure) => Err(failure),
+    };
+    if house.is_err() {
+        for file in files {
+            for suffix in ["", "-wal", "-shm", ".lock"] {
+                let mut name = file.clone().into_os_string();
+                name.push(suffix);
+                let _ = std::fs::remove_file(name);
+            }
+        }
+    }
+    house
+}
+
+/// The key file and the stores that are files.
+fn files(home: &Home) -> Vec<PathBuf> {
+    let mut files = vec![home.paths().root_key()];
+    for store in [&home.control, &home.records] {
+        if let Address::File(path) = store {
+            files.push(path.clone());
+        }
+    }
+    files
+}
+
+async fn create_in(home: &Home, name: &str, demo: bool) -> Result<House, Failure> {
+    let entropy = entropy()?;
+    let paths = home.paths();
     let provider = KeyFile::create(&paths.root_key(), &mut |buffer| entropy.fill(buffer))?;
-    let (control, records) = stores(paths)?;
+    let Stores { control, records, claims } = stores(home, &entropy).await?;
     let id = entropy.bytes::<8>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let hospital = Hospital { name: name.to_owned(), id, registration_open: true, demo };
-    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths.clone()), node: NODE.to_owned() };
-    let app = App::create(parts, hospital, &visit(&entropy)).await?;
-    let house = House { app, entropy };
+    let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
+    let house = match App::create(parts, hospital, &visit(&entropy)).await {
+        Ok(app) => House { app, entropy, claims },
+        Err(error) => {
+            release(claims).await;
+            return Err(match error {
+                Error::Refused(words) => Failure::new(3, format!("{}: {words}", home.control.shown())),
+                error => error.into(),
+            });
+        }
+    };
     house.app.tick(&house.visit()).await?;
     Ok(house)
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod commands;
+mod home;
 mod house;
 mod out;
 mod serve;
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Stores};
+use crate::home::Home;
 use crate::out::{Failure, Out};
 
 #[global_allocator]
@@ -36,17 +38,23 @@ fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
     let data = cli.data.clone();
-    let real = || data.clone().unwrap_or_else(|| "wardkeep-data".into());
+    let home = |default: &str, stores: &Stores| Home::new(data.clone().unwrap_or_else(|| default.into()), stores);
+    let real = |stores: &Stores| home("wardkeep-data", stores);
     match cli.command {
-        Command::Init(options) => commands::init::run(&real(), &options, out).await,
-        Command::Serve(options) => serve::run(&real(), &options, out).await,
-        Command::Demo(options) => commands::demo::run(&data.unwrap_or_else(|| "demo-data".into()), &options, out).await,
-        Command::User(user) => commands::user::run(&real(), user, out).await,
-        Command::Import(what) => commands::stroke::import(&real(), what, out).await,
-        Command::Export(what) => commands::stroke::export(&real(), what, out).await,
+        Command::Init(options) => commands::init::run(&real(&options.stores)?, &options, out).await,
+        Command::Serve(options) => serve::run(&real(&options.stores)?, &options, out).await,
+        Command::Demo(options) => commands::demo::run(&home("demo-data", &options.serve.stores)?, &options, out).await,
+        Command::User(user) => commands::user::run(&real(&user.stores)?, user.what, out).await,
+        Command::Import(import) => commands::stroke::import(&real(&import.stores)?, import.what, out).await,
+        Command::Export(export) => commands::stroke::export(&real(&export.stores)?, export.what, out).await,
         Command::Generate(what) => commands::stroke::generate(what, out),
-        Command::Verify(options) => commands::verify::run(&real(), &options, out).await,
-        Command::Doctor => commands::doctor::run(&real(), out).await,
+        Command::Verify(options) => {
+            let records = options.records.clone().flatten().or_else(|| std::env::var("WARDKEEP_RECORDS").ok());
+            let stores = Stores { control: options.control.clone(), records, node: options.node.clone() };
+            commands::verify::run(&real(&stores)?, &options, out).await
+        }
+        Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
+        Command::Store(what) => commands::store::run(what, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut script);

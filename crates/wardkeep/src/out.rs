@@ -59,6 +59,7 @@ impl From<StoreError> for Failure {
             StoreError::Locked(path) => {
                 Self::new(6, format!("{path} is in use by a running wardkeep: stop that server first, or use its pages"))
             }
+            claimed @ StoreError::Claimed { .. } => Self::new(6, claimed.to_string()),
             error => Self::new(7, error.to_string()),
         }
     }

@@ -1,7 +1,6 @@
 //! Serving: the listener, the keeper's ticks, and an orderly end.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +12,16 @@ use wardkeep_web::server::Times;
 use wardkeep_web::{Settings, Web};
 
 use crate::cli::Serve;
+use crate::home::Home;
 use crate::house::{self, House, SystemClock};
 use crate::out::{Failure, Out};
 
 const TICK: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(data: &Path, options: &Serve, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(home: &Home, options: &Serve, out: &Out) -> Result<(), Failure> {
     let settings = settings(options)?;
     let listener = listen(options.listen).await?;
-    let house = house::open(data).await?;
+    let house = house::open(home).await?;
     house.app.set_pace(pace(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
     let origin = settings.origin.clone();

@@ -18,6 +18,7 @@ const RENEW: Duration = Duration::from_secs(3);
 /// Longest wait for the claim of a run that ended without letting go.
 const TRIES: u32 = 24;
 const PAUSE: Duration = Duration::from_millis(500);
+const DOING: &str = "claiming the node's streams";
 
 /// Held while a run writes the streams of a node; let go with [`Claim::release`], or it lapses.
 pub struct Claim {
@@ -39,15 +40,21 @@ impl Claim {
     /// # Errors
     /// `Locked` while another run holds the claim.
     pub(crate) async fn take(place: Place, node: &str, run: [u8; 16]) -> Result<Self, StoreError> {
-        for left in (0..TRIES).rev() {
-            let taken = in_time(take(&place, node, run)).await.map_err(|fail| fail.at(&place.name, "claiming the node's streams"))?;
+        let mut seen = None;
+        for _ in 0..TRIES {
+            let taken = in_time(take(&place, node, run)).await.map_err(|fail| fail.at(&place.name, DOING))?;
             if taken {
                 let renewing = tokio::spawn(renew(place.clone(), node.to_owned(), run));
                 return Ok(Self { place, node: node.to_owned(), run, renewing });
             }
-            if left + 1 == TRIES {
-                tracing::warn!(place = place.name, node, "another run holds this node's name; waiting whether its claim lapses");
+            let renewed = in_time(renewed(&place, node)).await.map_err(|fail| fail.at(&place.name, DOING))?;
+            match seen {
+                None => tracing::warn!(place = place.name, node, "another run holds this node's name; looking whether it is alive"),
+                // It renews its claim, so waiting longer is of no use.
+                Some(_) if seen != renewed => break,
+                Some(_) => {}
             }
+            seen = renewed;
             tokio::time::sleep(PAUSE).await;
         }
         Err(StoreError::Claimed { place: place.name, node: node.to_owned() })
@@ -65,15 +72,25 @@ impl Claim {
 }
 
 async fn take(place: &Place, node: &str, run: [u8; 16]) -> Result<bool, Fail> {
-    let lapsed = doc! { "$lt": ["$at", { "$subtract": ["$$NOW", LAPSES_MS] }] };
-    let filter = doc! { "_id": node, "$or": [{ "run": bin(&run) }, { "$expr": lapsed }] };
-    let update = vec![doc! { "$set": { "run": bin(&run), "at": "$$NOW" } }];
-    // The upsert of a claim that another run holds meets its `_id`.
-    match place.database.collection::<Row>(CLAIM).update_one(filter, update).upsert(true).await.map_err(Fail::from) {
+    let claims = place.database.collection::<Row>(CLAIM);
+    let ours = || vec![doc! { "$set": { "run": bin(&run), "at": "$$NOW" } }];
+    let lapsed = doc! { "$expr": { "$lt": ["$at", { "$subtract": ["$$NOW", LAPSES_MS] }] } };
+    let again = doc! { "_id": node, "$or": [{ "run": bin(&run) }, lapsed] };
+    if claims.update_one(again, ours()).await?.matched_count > 0 {
+        return Ok(true);
+    }
+    // The first claim of this name; one that another run holds has the `_id` already.
+    match claims.update_one(doc! { "_id": node, "run": bin(&run) }, ours()).upsert(true).await.map_err(Fail::from) {
         Ok(_) => Ok(true),
         Err(fail) if fail.is_duplicate() => Ok(false),
         Err(fail) => Err(fail),
     }
+}
+
+/// When the claim was last renewed.
+async fn renewed(place: &Place, node: &str) -> Result<Option<i64>, Fail> {
+    let row = place.database.collection::<Row>(CLAIM).find_one(doc! { "_id": node }).await?;
+    Ok(row.and_then(|row| row.get_datetime("at").ok().map(|at| at.timestamp_millis())))
 }
 
 async fn renew(place: Place, node: String, run: [u8; 16]) {

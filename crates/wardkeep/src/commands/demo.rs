@@ -7,14 +7,16 @@ use wardkeep_app::demo;
 use wardkeep_app::hospital::Paths;
 
 use crate::cli::Demo;
+use crate::home::Home;
 use crate::house::{self, House};
 use crate::out::{Failure, Out, Progress};
 use crate::serve;
 
-pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn run(home: &Home, options: &Demo, out: &Out) -> Result<(), Failure> {
     let settings = serve::settings(&options.serve)?;
     let listener = if options.no_serve { None } else { Some(serve::listen(options.serve.listen).await?) };
-    let house = if house::exists(data) { house::open(data).await? } else { make(data, options, out).await? };
+    let data = &home.data;
+    let house = if home.exists() { house::open(home).await? } else { make(home, options, out).await? };
     if !house.app.hospital().demo {
         house.close().await?;
         return Err(Failure::new(3, format!("{} holds a real hospital: the demo leaves it alone; name another --data", data.display())));
@@ -33,7 +35,8 @@ pub(crate) async fn run(data: &Path, options: &Demo, out: &Out) -> Result<(), Fa
 }
 
 /// Fills a directory of another name first: one that was cut off never looks like a hospital.
-async fn make(data: &Path, options: &Demo, out: &Out) -> Result<House, Failure> {
+async fn make(home: &Home, options: &Demo, out: &Out) -> Result<House, Failure> {
+    let data = &home.data;
     let mut part = data.as_os_str().to_owned();
     part.push(".part");
     let part = Path::new(&part);
@@ -41,14 +44,14 @@ async fn make(data: &Path, options: &Demo, out: &Out) -> Result<House, Failure> 
         return Err(Failure::new(3, format!("{} holds something that is no demo: it is left alone; name another --data", data.display())));
     }
     clear(part)?;
-    let house = house::create(part, "Northgate General Hospital", true).await?;
+    let house = house::create(&home.beside(part), "Northgate General Hospital", true).await?;
     let progress = Progress::new("Inventing a hospital", *out);
     let filled = house.app.fill_demo(&house.visit(), options.patients, &|done, of| progress.at(done, of)).await;
     progress.end();
     house.close().await?;
     filled?;
     std::fs::rename(part, data).map_err(|error| Failure::new(7, format!("{} cannot be made: {error}", data.display())))?;
-    house::open(data).await
+    house::open(home).await
 }
 
 /// Removes what a demo that was cut off left behind, and nothing else.

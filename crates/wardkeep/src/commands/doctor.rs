@@ -1,15 +1,14 @@
 //! `wardkeep doctor`: the posture table on the command line.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use wardkeep_app::posture::Health;
 
+use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out};
 
-pub(crate) async fn run(data: &Path, out: &Out) -> Result<(), Failure> {
-    let house = house::open(data).await?;
+pub(crate) async fn run(home: &Home, out: &Out) -> Result<(), Failure> {
+    let house = house::open(home).await?;
     let lines = house.app.posture(&house.operator()).await;
     house.close().await?;
     let lines = lines?;

@@ -1,18 +1,18 @@
 //! `wardkeep init`.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use crate::cli::Init;
+use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out};
 
-pub(crate) async fn run(data: &Path, options: &Init, out: &Out) -> Result<(), Failure> {
-    let house = house::create(data, &options.name, false).await?;
+pub(crate) async fn run(home: &Home, options: &Init, out: &Out) -> Result<(), Failure> {
+    let house = house::create(home, &options.name, false).await?;
     let token = house.app.issue_setup(&house.visit()).await?;
     let key = house.app.log_key();
     house.close().await?;
+    let data = &home.data;
     let link = format!("{}/setup/{token}", options.origin.trim_end_matches('/'));
     let shown = data.display();
     let text = format!(

@@ -8,16 +8,17 @@ use wardkeep_app::stroke::import::ImportReport;
 use wardkeep_domain::stroke::import::REDACTED;
 
 use crate::cli::{Export, Generate, Import};
+use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out, Progress};
 
 /// Refused rows printed as text; `--json` has more.
 const ROWS_SHOWN: usize = 20;
 
-pub(crate) async fn import(data: &Path, what: Import, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn import(home: &Home, what: Import, out: &Out) -> Result<(), Failure> {
     let Import::Stroke { file, keep_good, check } = what;
     let bytes = read(&file)?;
-    let house = house::open(data).await?;
+    let house = house::open(home).await?;
     let progress = Progress::new("Importing", *out);
     let ctx = house.operator();
     let report = if check {
@@ -81,10 +82,10 @@ fn value(report: &ImportReport) -> Value {
     json!({"good": report.good, "refused": report.refused, "unchanged": report.unchanged, "written": report.written, "errors": errors})
 }
 
-pub(crate) async fn export(data: &Path, what: Export, out: &Out) -> Result<(), Failure> {
+pub(crate) async fn export(home: &Home, what: Export, out: &Out) -> Result<(), Failure> {
     let Export::Stroke { output } = what;
     named_when_json(output.as_deref(), out)?;
-    let house = house::open(data).await?;
+    let house = house::open(home).await?;
     let progress = Progress::new("Exporting", *out);
     let csv = house.app.export_stroke(&house.operator(), &|done, of| progress.at(done, of)).await;
     progress.end();

@@ -1,16 +1,15 @@
 //! `wardkeep user …`, as the operator who holds data directory and key.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use wardkeep_app::accounts::AccountView;
 
 use crate::cli::User;
+use crate::home::Home;
 use crate::house::{self, House};
 use crate::out::{Failure, Out};
 
-pub(crate) async fn run(data: &Path, user: User, out: &Out) -> Result<(), Failure> {
-    let house = house::open(data).await?;
+pub(crate) async fn run(home: &Home, user: User, out: &Out) -> Result<(), Failure> {
+    let house = house::open(home).await?;
     let done = act(&house, user).await;
     house.close().await?;
     let (text, value) = done?;

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use wardkeep_app::hospital::Paths;
 use wardkeep_ledger::VerifyingKey;
 use wardkeep_ledger::verify::{Directory, StreamReport, verify};
 
 use crate::cli::Verify;
+use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out, Progress};
 
-pub(crate) async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), Failure> {
-    let ledger = options.ledger.clone().unwrap_or_else(|| Paths::new(data).ledger());
+pub(crate) async fn run(home: &Home, options: &Verify, out: &Out) -> Result<(), Failure> {
+    let ledger = options.ledger.clone().unwrap_or_else(|| home.paths().ledger());
     if !ledger.is_dir() {
         return Err(Failure::new(4, format!("there is no published log in {}", ledger.display())));
     }
@@ -34,8 +34,8 @@ pub(crate) async fn run(data: &Path, options: &Verify, out: &Out) -> Result<(), 
         }
     }
     let mut records = Value::Null;
-    if options.records {
-        records = check_records(data, out, &mut text, &mut findings).await?;
+    if options.records.is_some() {
+        records = check_records(home, out, &mut text, &mut findings).await?;
     }
     let value =
         json!({"ledger": ledger, "streams": reports.iter().map(shape).collect::<Vec<_>>(), "records": records, "findings": findings});
@@ -89,9 +89,9 @@ fn shape(report: &StreamReport) -> Value {
     })
 }
 
-async fn check_records(data: &Path, out: &Out, text: &mut String, findings: &mut Vec<Value>) -> Result<Value, Failure> {
-    let house = house::open(data).await?;
-    let beside = std::fs::read_to_string(Paths::new(data).ledger().join("log.vkey")).unwrap_or_default();
+async fn check_records(home: &Home, out: &Out, text: &mut String, findings: &mut Vec<Value>) -> Result<Value, Failure> {
+    let house = house::open(home).await?;
+    let beside = std::fs::read_to_string(home.paths().ledger().join("log.vkey")).unwrap_or_default();
     if beside.trim() != house.app.log_key() {
         find(findings, text, "key-replaced", "the public key beside the published log is not this hospital's");
     }

@@ -1,0 +1,215 @@
+//! Where a hospital lies: its directory, its two stores, and the name of this node. Options of the
+//! command line come first, then the environment, then `wardkeep.toml` in the directory.
+
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use wardkeep_app::hospital::{NODE, Paths};
+use wardkeep_store::mongo;
+
+use crate::cli::Stores;
+use crate::out::Failure;
+
+/// Most characters of a node's name.
+const NODE_MAX: usize = 40;
+
+/// A store's address.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    File(PathBuf),
+    /// With its credential: never shown, see [`Address::shown`].
+    Mongo(String),
+}
+
+impl Address {
+    /// `mongodb://…`, or the path of an SQLite file.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+            return Ok(Self::Mongo(text.to_owned()));
+        }
+        match text.split_once("://") {
+            Some((scheme, _)) => {
+                Err(Failure::new(2, format!("{scheme}:// is no kind of store: name a mongodb:// address or the path of a file")))
+            }
+            None => Ok(Self::File(text.into())),
+        }
+    }
+    /// Without a credential.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Mongo(address) => mongo::redacted(address),
+        }
+    }
+}
+
+/// What stands in `wardkeep.toml`.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    control: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Home {
+    pub data: PathBuf,
+    pub control: Address,
+    pub records: Address,
+    pub node: String,
+}
+
+impl Home {
+    pub(crate) fn new(data: PathBuf, stores: &Stores) -> Result<Self, Failure> {
+        let settings = read(&file(&data))?;
+        let paths = Paths::new(&data);
+        let address = |given: &Option<String>, set: Option<String>, file: PathBuf| match given.clone().or(set) {
+            Some(text) => Address::parse(&text),
+            None => Ok(Address::File(file)),
+        };
+        let control = address(&stores.control, settings.control, paths.control())?;
+        let records = address(&stores.records, settings.records, paths.records())?;
+        if control.shown() == records.shown() {
+            let words = "accounts and records are kept apart: name two databases, for example /wardkeep_control and /wardkeep_records";
+            return Err(Failure::new(2, format!("{} is named for both stores: {words}", control.shown())));
+        }
+        let shared = [&control, &records].iter().any(|store| matches!(store, Address::Mongo(_)));
+        let node = stores.node.clone().or(settings.node).unwrap_or_else(|| if shared { host() } else { NODE.to_owned() });
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if node.is_empty() || node.len() > NODE_MAX || !node.chars().all(plain) {
+            let words = "take up to 40 small letters, digits and hyphens, for example --node ward-2";
+            return Err(Failure::new(2, format!("“{node}” cannot be the name of a node: {words}")));
+        }
+        Ok(Self { data, control, records, node })
+    }
+
+    /// The same hospital in another directory.
+    pub(crate) fn beside(&self, data: &Path) -> Self {
+        let (old, new) = (Paths::new(&self.data), Paths::new(data));
+        let moved = |address: &Address, old: PathBuf, new: PathBuf| match address {
+            Address::File(path) if *path == old => Address::File(new),
+            address => address.clone(),
+        };
+        Self {
+            data: data.to_owned(),
+            control: moved(&self.control, old.control(), new.control()),
+            records: moved(&self.records, old.records(), new.records()),
+            node: self.node.clone(),
+        }
+    }
+
+    pub(crate) fn paths(&self) -> Paths {
+        Paths::new(&self.data)
+    }
+
+    /// Is there a hospital in this directory?
+    pub(crate) fn exists(&self) -> bool {
+        self.paths().root_key().exists()
+    }
+
+    /// Keeps in `wardkeep.toml` what is not found by itself. The file may hold a credential.
+    pub(crate) fn keep(&self) -> Result<(), Failure> {
+        let paths = self.paths();
+        let address = |address: &Address, default: PathBuf| match address {
+            Address::File(path) if *path == default => None,
+            Address::File(path) => Some(path.display().to_string()),
+            Address::Mongo(address) => Some(address.clone()),
+        };
+        let (control, records) = (address(&self.control, paths.control()), address(&self.records, paths.records()));
+        if control.is_none() && records.is_none() {
+            return Ok(());
+        }
+        let path = file(&self.data);
+        let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
+        let settings = Settings { control, records, node: None };
+        let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(|error| failed(error.to_string()))?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(error.to_string()))
+    }
+}
+
+fn file(data: &Path) -> PathBuf {
+    data.join("wardkeep.toml")
+}
+
+fn read(path: &Path) -> Result<Settings, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(Settings::default());
+        }
+        Err(error) => return Err(Failure::new(7, format!("{} cannot be read: {error}", path.display()))),
+    };
+    let mode = std::fs::metadata(path).map(|found| found.permissions().mode() & 0o077).unwrap_or(0);
+    if mode != 0 && text.contains('@') {
+        let fix = format!("run: chmod 600 {}", path.display());
+        return Err(Failure::new(7, format!("{} holds a password, and other users of this machine can read it: {fix}", path.display())));
+    }
+    // The parser's own text quotes the line, which may hold a password.
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+        let known = "it may set control, records and node, each to a text in quotes";
+        Failure::new(3, format!("{} cannot be understood at line {line}: {known}", path.display()))
+    })
+}
+
+/// The machine's name as a node may be called.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_lowercase();
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(NODE_MAX).collect();
+    if name.is_empty() { NODE.to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(data: &Path, stores: &Stores) -> Result<Home, Failure> {
+        Home::new(data.to_owned(), stores)
+    }
+
+    #[test]
+    fn options_come_before_the_file_and_the_file_before_what_is_found_by_itself() {
+        let data = tempfile::tempdir().unwrap();
+        let alone = home(data.path(), &Stores::default()).unwrap();
+        assert!(matches!(alone.control, Address::File(_)) && alone.node == NODE);
+        let records = "mongodb://ward:secret@db/wardkeep_records".to_owned();
+        let given = Stores { records: Some(records.clone()), node: Some("two".to_owned()), ..Stores::default() };
+        let classical = home(data.path(), &given).unwrap();
+        assert!(classical.records == Address::Mongo(records.clone()) && classical.node == "two");
+        classical.keep().unwrap();
+        let again = home(data.path(), &Stores::default()).unwrap();
+        assert!(again.records == Address::Mongo(records) && matches!(again.control, Address::File(_)));
+        assert_ne!(again.node, "two", "a file that was copied to a second machine gives it no second name");
+        let other = Stores { records: Some("/elsewhere/records.db".to_owned()), ..Stores::default() };
+        assert!(home(data.path(), &other).unwrap().records == Address::File("/elsewhere/records.db".into()));
+    }
+
+    #[test]
+    fn a_settings_file_that_cannot_be_used_says_why_and_quotes_no_password() {
+        let data = tempfile::tempdir().unwrap();
+        let path = file(data.path());
+        let write = |text: &str, mode| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            home(data.path(), &Stores::default()).err().unwrap().message
+        };
+        let told = write("records = \"mongodb://ward:secret@db/x\"\n", 0o644);
+        assert!(told.contains("chmod 600") && !told.contains("secret"), "{told}");
+        let told = write("node = \"a\"\nrecords = mongodb://ward:secret@db/x\n", 0o600);
+        assert!(told.contains("line 2") && !told.contains("secret"), "{told}");
+        let told = write("record = \"mongodb://ward:secret@db/x\"\n", 0o600);
+        assert!(told.contains("control, records and node") && !told.contains("secret"), "{told}");
+        let told = write("records = \"postgres://ward:secret@db/x\"\n", 0o600);
+        assert!(told.contains("postgres://") && !told.contains("secret"), "{told}");
+        let told = write("records = \"mongodb://a:b@db/x\"\ncontrol = \"mongodb://c:d@db/x\"\n", 0o600);
+        assert!(told.contains("named for both stores"), "{told}");
+    }
+}
