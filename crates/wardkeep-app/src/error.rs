@@ -40,6 +40,9 @@ pub enum Error {
     /// The store, the log or the key cannot be used now: nothing was shown, nothing changed.
     #[error("the system cannot write its log now, so nothing was done: {0}")]
     Unavailable(String),
+    /// The store took the change and its answer was lost.
+    #[error("it is not known whether this was done: {0}")]
+    Unknown(String),
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -50,20 +53,23 @@ impl From<CommitError> for Error {
             CommitError::Refused(Refusal::Conflict { found, .. }) => Error::Conflict { current: found.0 },
             CommitError::Refused(Refusal::Taken { .. }) => Error::Refused("This is in use already.".to_owned()),
             CommitError::Refused(Refusal::BlobMissing(_)) => Error::Refused("The upload has expired. Upload the file again.".to_owned()),
-            CommitError::Store(cause) => Error::Unavailable(cause.to_string()),
+            CommitError::Store(cause) => cause.into(),
         }
     }
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Error::Unavailable(error.to_string())
+        Arc::new(error).into()
     }
 }
 
 impl From<Arc<StoreError>> for Error {
     fn from(error: Arc<StoreError>) -> Self {
-        Error::Unavailable(error.to_string())
+        match *error {
+            StoreError::Unknown { .. } => Error::Unknown(error.to_string()),
+            _ => Error::Unavailable(error.to_string()),
+        }
     }
 }
 

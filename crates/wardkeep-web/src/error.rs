@@ -99,6 +99,15 @@ pub fn show(error: &Error) -> Shown {
                 "The system cannot write its log now, so nothing was shown and nothing was changed. Try again in a moment.",
             )
         },
+        Error::Unknown(_) => Shown {
+            retry_after_s: Some(5),
+            ..shown(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unknown_outcome",
+                "Look whether it was saved",
+                "The answer of the store was lost, so it is not known whether this was saved. Look first, and send it again only when it is not there.",
+            )
+        },
         Error::Internal(_) => shown(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -167,7 +176,9 @@ pub fn show_fault(fault: Fault) -> Shown {
 /// Logs the cause once, with the request id and what was being done.
 pub fn log(error: &Error, request: &[u8; 16], doing: &str) {
     match error {
-        Error::Internal(cause) | Error::Unavailable(cause) => tracing::error!(request = %hex::encode(request), doing, cause, "failed"),
+        Error::Internal(cause) | Error::Unavailable(cause) | Error::Unknown(cause) => {
+            tracing::error!(request = %hex::encode(request), doing, cause, "failed")
+        }
         Error::Integrity => tracing::error!(request = %hex::encode(request), doing, "integrity check failed"),
         _ => {}
     }
@@ -196,13 +207,19 @@ pub fn page(error: &Error, page: &Page) -> Response {
     shown_page(&show(error), page)
 }
 
+/// Lets the client see what [`show`] says of an error in another page of its status.
+pub(crate) fn dress(response: &mut Response, shown: &Shown) {
+    *response.status_mut() = shown.status;
+    retry(response, shown);
+    response.extensions_mut().insert(shown.clone());
+}
+
 /// Any refusal as a page.
 #[must_use]
 pub fn shown_page(shown: &Shown, page: &Page) -> Response {
     let page_titled = page.clone().titled(shown.title);
     let mut response = render(&ErrorPage { page: &page_titled, shown, request: hex::encode(page.request) });
-    *response.status_mut() = shown.status;
-    retry(&mut response, shown);
+    dress(&mut response, shown);
     response
 }
 

@@ -7,6 +7,7 @@ pub mod api;
 pub mod assets;
 pub mod cookies;
 pub mod csrf;
+mod draft;
 pub mod error;
 pub mod extract;
 pub mod guard;

@@ -13,7 +13,7 @@ use wardkeep_policy::Action;
 pub use crate::limits::FORM_BYTES_MAX;
 use crate::limits::{COMPRESS_BYTES_MIN, REPORT_BYTES_MAX, REQUEST_TIME, UPLOAD_TIME};
 use crate::web::Web;
-use crate::{csrf, guard, headers};
+use crate::{csrf, draft, guard, headers};
 
 /// Who may knock. The use case asks policy itself; this names what it will ask, for the matrix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -243,14 +243,24 @@ fn stroke() -> Vec<Route> {
     ]
 }
 
+/// A form into which somebody has put work that should not be lost.
+fn holds_work(route: &Route) -> bool {
+    let work = route.path.starts_with("/patients") || route.path.starts_with("/stroke");
+    work && route.method == "POST" && route.body_max == FORM_BYTES_MAX
+}
+
 /// The whole site.
 pub fn router(web: Web) -> Router {
     let mut router = Router::new();
     for route in table().into_iter().chain(crate::api::routes::table()) {
         let time = if route.body_max > FORM_BYTES_MAX { UPLOAD_TIME } else { REQUEST_TIME };
+        let work = holds_work(&route);
         let mut handler = route.handler;
         if let (true, Guard::Signed(action)) = (route.asks_first, route.guard) {
             handler = handler.layer(from_fn_with_state((web.clone(), action), guard::ask_first));
+        }
+        if work {
+            handler = handler.layer(from_fn_with_state(web.clone(), draft::keep));
         }
         let handler =
             handler.layer(DefaultBodyLimit::max(route.body_max.max(1024))).layer(from_fn_with_state((route.path, time), guard::in_time));

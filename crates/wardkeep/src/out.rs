@@ -41,7 +41,7 @@ impl From<Error> for Failure {
             Error::Invalid(_) => 3,
             Error::NotFound => 4,
             Error::Integrity => 5,
-            Error::Unavailable(_) => 7,
+            Error::Unavailable(_) | Error::Unknown(_) => 7,
             _ => 1,
         };
         let message = match error {

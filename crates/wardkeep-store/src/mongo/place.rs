@@ -40,7 +40,11 @@ pub(crate) fn durable() -> WriteConcern {
 
 /// Waits for one operation, but not for ever.
 pub(crate) async fn in_time<T>(operation: impl Future<Output = Result<T, Fail>>) -> Result<T, Fail> {
-    tokio::time::timeout(OPERATION_TIME, operation).await.unwrap_or(Err(Fail::Slow))
+    within(OPERATION_TIME, operation).await
+}
+
+pub(crate) async fn within<T>(time: Duration, operation: impl Future<Output = Result<T, Fail>>) -> Result<T, Fail> {
+    tokio::time::timeout(time, operation).await.unwrap_or(Err(Fail::Slow))
 }
 
 fn unfit(address: &str, cause: &str, fix: &str) -> StoreError {

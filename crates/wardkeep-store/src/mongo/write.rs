@@ -16,7 +16,7 @@ use wardkeep_ledger::{Edge, Hash, Head};
 
 use super::batch::{Order, State};
 use super::error::{Fail, damaged};
-use super::place::{OPERATION_TIME, Place, durable, in_time};
+use super::place::{Place, durable, within};
 use super::read::tile_id;
 use super::rows::{self, Fields};
 use super::schema::{CHECKPOINT, HOUSE, MARK, SEQUENCE, STREAM, TILE};
@@ -28,6 +28,9 @@ pub(crate) type Outcomes = Vec<Result<Applied, Refusal>>;
 
 /// Longest wait between two tries of a transaction.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
+/// Longest wait for the answer to one step of a transaction: a member that hangs is given up then,
+/// and the transaction tried again, by then on another primary.
+const STEP_TIME: Duration = Duration::from_secs(4);
 /// How often an unanswered commit is sent again within a try.
 const COMMITS: usize = 3;
 /// Longest that one batch may take, elections included.
@@ -61,7 +64,7 @@ impl Writing {
         }
         let mut told = None;
         let tries = self.tries(place, writer, batch, &mut told);
-        match tokio::time::timeout(BATCH_TIME, tries).await {
+        match tokio::time::timeout(BATCH_TIME + for_items(batch), tries).await {
             Ok(done) => done,
             Err(_) if told.is_some() => {
                 self.unanswered = told.map(|(end, _)| (writer.stream.as_str().to_owned(), end));
@@ -104,23 +107,23 @@ impl Writing {
         told: &mut Option<(End, Outcomes)>,
     ) -> Result<Outcomes, Fail> {
         let name = writer.stream.as_str();
-        let mut session = in_time(async { Ok(place.client.start_session().await?) }).await?;
-        session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).max_commit_time(OPERATION_TIME).await?;
+        let mut session = within(STEP_TIME, async { Ok(place.client.start_session().await?) }).await?;
+        session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).max_commit_time(STEP_TIME).await?;
         let mut transaction = Transaction { place, session: &mut session };
-        let order = in_time(transaction.lock()).await?;
-        let found = in_time(transaction.stream(name)).await?;
+        let order = within(STEP_TIME, transaction.lock()).await?;
+        let found = within(STEP_TIME, transaction.stream(name)).await?;
         if let Some((end, outcomes)) = told.take_if(|(end, _)| found.as_ref().is_some_and(|found| found.is(end))) {
             // The earlier commit was applied. This one makes sure that it stays.
             *told = Some((end.clone(), outcomes.clone()));
-            in_time(transaction.commit()).await?;
+            within(STEP_TIME, transaction.commit()).await?;
             self.known.insert(name.to_owned(), end);
             return Ok(outcomes);
         }
         // It was not, and with this transaction holding the row it never will be.
         *told = None;
-        let end = in_time(self.end(&mut transaction, name, found)).await?;
+        let end = within(STEP_TIME, self.end(&mut transaction, name, found)).await?;
         let mut growth = Growth::begin(writer, end.tail)?;
-        let mut state = in_time(State::load(&mut transaction, batch, order)).await?;
+        let mut state = within(STEP_TIME, State::load(&mut transaction, batch, order)).await?;
         let mut outcomes = Vec::with_capacity(batch.len());
         for change in batch {
             let outcome = match check::refusal(change, &mut state)? {
@@ -130,10 +133,10 @@ impl Writing {
             outcomes.push(outcome);
         }
         let commits = end.commits.saturating_add(1);
-        in_time(state.write(&mut transaction, &mut growth, commits)).await?;
+        within(STEP_TIME + for_items(batch), state.write(&mut transaction, &mut growth, commits)).await?;
         let end = End { tail: growth.tail, commits };
         *told = Some((end.clone(), outcomes.clone()));
-        in_time(transaction.commit()).await?;
+        within(STEP_TIME, transaction.commit()).await?;
         *told = None;
         self.known.insert(name.to_owned(), end);
         Ok(outcomes)
@@ -153,6 +156,12 @@ impl Writing {
             (Some(_), _) => Err(StoreError::StreamLost(name.to_owned()).into()),
         }
     }
+}
+
+/// More time for much to write: an import is one changeset of thousands of rows.
+fn for_items(batch: &[Changeset]) -> Duration {
+    let items: usize = batch.iter().map(|change| change.puts.len() + change.events.len()).sum();
+    Duration::from_millis(u64::try_from(items).unwrap_or(u64::MAX).min(30_000))
 }
 
 /// A stream's row.

@@ -6,4 +6,6 @@ mod committer;
 #[cfg(test)]
 mod engines;
 #[cfg(test)]
+mod mongo;
+#[cfg(test)]
 mod sqlite;

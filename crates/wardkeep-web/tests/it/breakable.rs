@@ -16,6 +16,9 @@ impl Breakable {
     pub fn break_writes(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
+    pub fn mend(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
     fn writes(&self) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) { Err(StoreError::DiskFull) } else { Ok(()) }
     }

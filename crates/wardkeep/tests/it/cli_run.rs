@@ -26,7 +26,10 @@ impl Ran {
 #[expect(clippy::disallowed_methods, reason = "the real program is what is tried")]
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep"));
-    command.args(arguments).env_remove("WARDKEEP_DATA").stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null());
+    for setting in ["WARDKEEP_DATA", "WARDKEEP_CONTROL", "WARDKEEP_RECORDS", "WARDKEEP_NODE"] {
+        command.env_remove(setting);
+    }
     command
 }
 

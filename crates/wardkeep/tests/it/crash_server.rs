@@ -27,16 +27,19 @@ pub(crate) fn free_port() -> u16 {
 
 impl Server {
     pub(crate) fn start(data: &Path, port: u16) -> Self {
-        Self::spawn("serve", data, port)
+        Self::spawn("serve", data, port, &[])
     }
     pub(crate) fn start_demo(data: &Path, port: u16) -> Self {
-        Self::spawn("demo", data, port)
+        Self::spawn("demo", data, port, &[])
     }
-    fn spawn(how: &str, data: &Path, port: u16) -> Self {
+    pub(crate) fn start_node(data: &Path, port: u16, node: &str) -> Self {
+        Self::spawn("serve", data, port, &["--node", node])
+    }
+    fn spawn(how: &str, data: &Path, port: u16, more: &[&str]) -> Self {
         let listen = format!("127.0.0.1:{port}");
         // One doctor reads here faster than a person may.
         let pace = ["--charts-per-minute", "100000", "--searches-per-minute", "100000"];
-        let mut child = command(&[&[how, "--data", data.to_str().unwrap(), "--listen", &listen], &pace[..]].concat())
+        let mut child = command(&[&[how, "--data", data.to_str().unwrap(), "--listen", &listen], &pace[..], more].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -52,6 +55,12 @@ impl Server {
             Ok(line) => assert!(line.starts_with("Wardkeep serves") || line.starts_with("A throw-away hospital"), "{line}"),
             Err(error) => panic!("the server did not start ({error}); it ended with {:?}", self.child.try_wait()),
         }
+    }
+    /// SIGTERM: what is on its way ends, the log is sealed, claims are let go.
+    #[expect(clippy::disallowed_methods, reason = "the standard library sends no other signal than SIGKILL")]
+    pub(crate) fn stop(mut self) {
+        let told = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success() && self.child.wait().unwrap().success());
     }
     /// SIGKILL: no handler runs, nothing is flushed.
     pub(crate) fn kill(mut self) {
@@ -119,6 +128,14 @@ impl Browser {
     pub(crate) fn shows(&self, written: &Acknowledged) -> bool {
         let page = self.send("GET", &written.page, "text/plain", "").unwrap_or_else(|| panic!("no answer to {}", written.page));
         page.starts_with("HTTP/1.1 200") && page.contains(&written.text) && !page.contains("Check failed")
+    }
+
+    /// Is it there, for a server that may be without its store: `None` when it says so.
+    pub(crate) fn sees(&self, written: &Acknowledged) -> Option<bool> {
+        let page = self.send("GET", &written.page, "text/plain", "")?;
+        let unavailable = page.starts_with("HTTP/1.1 503");
+        assert!(!unavailable || page.to_ascii_lowercase().contains("retry-after: "), "{}", page.lines().next().unwrap_or_default());
+        (!unavailable).then(|| page.starts_with("HTTP/1.1 200") && page.contains(&written.text) && !page.contains("Check failed"))
     }
 
     /// The whole answer; `None` when the connection broke.

@@ -19,7 +19,7 @@ use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_domain::record::RecordForm;
 use wardkeep_domain::{DocumentId, PatientId, RecordId};
-use wardkeep_store::{SqliteOptions, SqliteStore};
+use wardkeep_store::{SqliteOptions, SqliteStore, Store};
 use wardkeep_vault::KeyFile;
 
 pub(crate) const DOCTOR: &str = "doctor@clinic.example";
@@ -68,11 +68,22 @@ fn parts(dir: &Path, provider: KeyFile, options: SqliteOptions) -> Result<Parts,
 
 impl Clinic {
     pub(crate) async fn create(dir: &Path, seed: u64, now: i64) -> Self {
+        Self::create_of(seed, now, dir, |provider| parts(dir, provider, SqliteOptions::default()).unwrap()).await
+    }
+
+    /// Over two stores of any engine, as the node `setup`.
+    pub(crate) async fn create_over(dir: &Path, seed: u64, now: i64, [control, records]: [Arc<dyn Store>; 2]) -> Self {
+        let paths = Some(Paths::new(dir));
+        let parts = |provider: KeyFile| Parts { control, records, provider: Box::new(provider), paths, node: "setup".to_owned() };
+        Self::create_of(seed, now, dir, parts).await
+    }
+
+    async fn create_of(seed: u64, now: i64, dir: &Path, parts: impl FnOnce(KeyFile) -> Parts) -> Self {
         let entropy = entropy(seed);
         let provider = KeyFile::create(&Paths::new(dir).root_key(), &mut |buffer| entropy.fill(buffer)).unwrap();
         let hospital = Hospital { name: "Northgate".to_owned(), id: format!("{seed:016x}"), registration_open: true, demo: false };
         let visit = visit(&entropy, now);
-        let app = App::create(parts(dir, provider, SqliteOptions::default()).unwrap(), hospital, &visit).await.unwrap();
+        let app = App::create(parts(provider), hospital, &visit).await.unwrap();
         let clinic = Self { app, entropy, now: AtomicI64::new(now) };
         clinic.app.tick(&clinic.visit()).await.unwrap();
         clinic
@@ -91,6 +102,15 @@ impl Clinic {
         let provider = KeyFile::open(&Paths::new(dir).root_key()).map_err(|error| error.to_string())?;
         let app = App::open(parts(dir, provider, options)?, &visit(&entropy, now)).await.map_err(|error| error.to_string())?;
         Ok(Self { app, entropy, now: AtomicI64::new(now) })
+    }
+
+    /// Over two stores of any engine, as the node `reader`.
+    pub(crate) async fn open_over(dir: &Path, seed: u64, now: i64, [control, records]: [Arc<dyn Store>; 2]) -> Self {
+        let entropy = entropy(seed);
+        let provider = Box::new(KeyFile::open(&Paths::new(dir).root_key()).unwrap());
+        let parts = Parts { control, records, provider, paths: Some(Paths::new(dir)), node: "reader".to_owned() };
+        let app = App::open(parts, &visit(&entropy, now)).await.unwrap();
+        Self { app, entropy, now: AtomicI64::new(now) }
     }
 
     pub(crate) fn visit(&self) -> Visit {
