@@ -193,8 +193,8 @@ impl App {
             let own = self.stream(side)?;
             for (stream, head) in heads.iter().filter(|(stream, _)| *stream != own) {
                 let key = (own.clone(), stream.clone());
-                let seen = self.state.lock().peers.get(&key).copied().unwrap_or(0);
-                if head.size <= seen.saturating_add(by_themselves) {
+                let seen = self.state.lock().peers.get(&key).copied();
+                if seen.is_some_and(|seen| head.size <= seen.saturating_add(by_themselves)) {
                     continue;
                 }
                 let ctx = self.job(visit, "keeper");

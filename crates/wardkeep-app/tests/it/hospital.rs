@@ -30,7 +30,7 @@ pub(crate) struct House {
     control: Arc<dyn Store>,
     entropy: Entropy,
     now_ms: AtomicI64,
-    _key: TempDir,
+    key: TempDir,
 }
 
 impl House {
@@ -53,7 +53,13 @@ impl House {
         let hospital = Hospital { name: "Test".to_owned(), id: "test".to_owned(), registration_open: true, demo: false };
         let now_ms = AtomicI64::new(START_MS);
         let app = App::create(parts, hospital, &visit(&entropy, &now_ms)).await.unwrap();
-        Self { app, records, control, entropy, now_ms, _key: key }
+        Self { app, records, control, entropy, now_ms, key }
+    }
+    /// Another process of the same hospital.
+    pub(crate) async fn node(&self, name: &str) -> App {
+        let provider = Box::new(KeyFile::open(&self.key.path().join("root.key")).unwrap());
+        let (control, records) = (self.control.clone(), self.records.clone());
+        App::open(Parts { control, records, provider, paths: None, node: name.to_owned() }, &self.visit()).await.unwrap()
     }
     pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy, &self.now_ms)

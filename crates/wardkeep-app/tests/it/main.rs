@@ -10,4 +10,6 @@ mod import;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod stroke;
