@@ -48,9 +48,12 @@ impl Difference {
 ///
 /// # Errors
 /// `Unfit` when the target holds something else than the beginning of a copy of this source (then
-/// nothing is written), when the source was written to meanwhile, or when the comparison finds a
+/// nothing is written), when the source is an unfinished copy or was written to meanwhile, or when the comparison finds a
 /// difference; each names the fix. Else what the two stores say.
 pub async fn copy(from: &dyn Store, to: &dyn Receive, progress: &Progress<'_>) -> Result<Copied, StoreError> {
+    if unfinished(from).await? {
+        return Err(unfit("the source", "it is a copy that was cut off itself", "finish that copy first"));
+    }
     let source = Ends::of(from).await?;
     let target = Ends::of(to.store()).await?;
     if !target.begin(&source) {

@@ -7,3 +7,5 @@ mod committer;
 mod engines;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod transfer;
