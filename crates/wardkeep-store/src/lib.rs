@@ -9,12 +9,17 @@ pub mod contract;
 pub mod inspect;
 pub mod memory;
 pub mod mongo;
+pub mod receive;
 pub mod sqlite;
 mod stream;
+pub mod transfer;
+mod walk;
 
 pub use committer::{CommitError, Committer};
 pub use contract::*;
-pub use inspect::{Beside, Flaw, Inspect};
+pub use inspect::{Beside, BlobShape, Flaw, Inspect};
 pub use memory::MemoryStore;
 pub use mongo::MongoStore;
+pub use receive::{Receive, Rows};
 pub use sqlite::{SqliteOptions, SqliteStore};
+pub use transfer::{Copied, Difference};

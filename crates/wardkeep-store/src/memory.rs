@@ -11,7 +11,8 @@ use crate::check::{self, Look};
 use crate::contract::{
     Applied, Changeset, DocId, Document, Entry, Find, Kind, Owner, Put, Refusal, Seq, Store, StoreError, Term, Version, Writer,
 };
-use crate::inspect::{Beside, Flaw, Inspect};
+use crate::inspect::{Beside, BlobShape, Flaw, Inspect};
+use crate::receive::{End, Receive, Rows, Whole};
 use crate::stream::{Growth, Tail};
 
 /// Empty at first; gone when dropped.
@@ -51,7 +52,7 @@ struct State {
     beside: BTreeMap<u64, (Vec<Term>, Vec<Term>)>,
     streams: BTreeMap<String, Stream>,
     events: HashMap<EventId, (String, u64)>,
-    counters: HashMap<[u8; 16], u64>,
+    counters: BTreeMap<[u8; 16], u64>,
     /// Running maximum of commit times, with the first sequence that reached it.
     clock: BTreeMap<i64, u64>,
     blobs: BTreeMap<DocId, Blob>,
@@ -67,10 +68,16 @@ struct Stream {
     checkpoint: Option<String>,
 }
 
-#[derive(Default)]
 struct Blob {
+    owner: Owner,
     recorded: bool,
     segments: BTreeMap<u32, Vec<u8>>,
+}
+
+impl Blob {
+    fn staged(owner: Owner) -> Self {
+        Self { owner, recorded: false, segments: BTreeMap::new() }
+    }
 }
 
 impl Look for State {
@@ -195,6 +202,62 @@ impl State {
         self.marks.remove(&(kind, id));
     }
 
+    fn receive(&mut self, rows: Rows) -> Result<(), StoreError> {
+        match rows {
+            Rows::Documents(rows) => rows.into_iter().for_each(|row| self.keep(row)),
+            Rows::Counters(rows) => self.counters.extend(rows),
+            Rows::Clock(rows) => self.clock.extend(rows.into_iter().map(|(time, seq)| (time, seq.0))),
+            Rows::Files { segments, whole } => {
+                for segment in segments {
+                    let blob = self.blobs.entry(segment.blob).or_insert_with(|| Blob::staged(segment.owner));
+                    blob.segments.insert(segment.number, segment.bytes);
+                }
+                for (id, owner) in whole {
+                    self.blobs.entry(id).or_insert_with(|| Blob::staged(owner)).recorded = true;
+                }
+            }
+            Rows::Leaves { stream, leaves } => {
+                let kept = self.streams.entry(stream.as_str().to_owned()).or_default();
+                for (event, entry) in leaves {
+                    self.events.insert(event, (stream.as_str().to_owned(), entry.index));
+                    if entry.index == kept.entries.len() as u64 {
+                        kept.entries.push(entry);
+                    }
+                }
+            }
+            Rows::Tiles { stream, tiles } => self.streams.entry(stream.as_str().to_owned()).or_default().tiles.extend(tiles),
+            Rows::End { seq, streams } => {
+                self.seq = seq.0;
+                streams.into_iter().try_for_each(|end| self.end(end))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, row: Whole) {
+        let Whole { document, beside: Beside { terms, unique, current, .. } } = row;
+        let (kind, id, seq) = (document.kind, document.id, document.seq.0);
+        if current {
+            self.current.insert((kind, seq));
+            self.terms.extend(terms.iter().chain(&unique).map(|term| (kind, *term, seq)));
+            self.unique.extend(unique.iter().map(|term| ((kind, *term), id)));
+        }
+        let versions = self.versions.entry((kind, id)).or_default();
+        if let Err(place) = versions.binary_search(&seq) {
+            versions.insert(place, seq);
+        }
+        self.beside.insert(seq, (terms, unique));
+        self.documents.insert(seq, document);
+    }
+
+    fn end(&mut self, end: End) -> Result<(), StoreError> {
+        let stream = self.streams.entry(end.stream.as_str().to_owned()).or_default();
+        let edge = Edge::restore(end.head.size, |tile| Ok::<_, StoreError>(stream.tiles.get(&tile).cloned()))
+            .map_err(|error| StoreError::Damaged(error.to_string()))?;
+        stream.tail = Tail { edge, boot: end.boot, next_sequence: end.next_sequence, past: Vec::new() };
+        Ok(())
+    }
+
     fn find(&self, query: &Find) -> Vec<Document> {
         let since = query.since.map_or(0, |seq| seq.0);
         let before = query.before.map_or(u64::MAX, |seq| seq.0);
@@ -296,10 +359,10 @@ impl Store for MemoryStore {
         Ok(self.state().streams.get(stream.as_str()).and_then(|stream| stream.checkpoint.clone()))
     }
 
-    async fn blob_write(&self, id: DocId, _owner: Owner, segment: u32, bytes: Vec<u8>) -> Result<(), StoreError> {
+    async fn blob_write(&self, id: DocId, owner: Owner, segment: u32, bytes: Vec<u8>) -> Result<(), StoreError> {
         check::segment(&bytes)?;
         let mut state = self.state();
-        let blob = state.blobs.entry(id).or_default();
+        let blob = state.blobs.entry(id).or_insert_with(|| Blob::staged(owner));
         if blob.recorded {
             return Err(check::blob_recorded());
         }
@@ -355,11 +418,30 @@ impl Inspect for MemoryStore {
     async fn beside(&self, after: Seq, limit: usize) -> Result<Vec<Beside>, StoreError> {
         let state = self.state();
         let later = state.beside.range(after.0.saturating_add(1)..).take(limit);
-        Ok(later.map(|(seq, (terms, unique))| Beside { seq: Seq(*seq), terms: terms.clone(), unique: unique.clone() }).collect())
+        let current = |seq: &u64| state.documents.get(seq).is_some_and(|document| state.current.contains(&(document.kind, *seq)));
+        Ok(later
+            .map(|(seq, (terms, unique))| Beside { seq: Seq(*seq), terms: terms.clone(), unique: unique.clone(), current: current(seq) })
+            .collect())
     }
 
     async fn counter(&self, key: [u8; 16]) -> Result<u64, StoreError> {
         Ok(self.state().counters.get(&key).copied().unwrap_or(0))
+    }
+
+    async fn counters(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<([u8; 16], u64)>, StoreError> {
+        let state = self.state();
+        let later = state.counters.iter().filter(|(key, _)| after.is_none_or(|after| **key > after));
+        Ok(later.take(limit).map(|(key, value)| (*key, *value)).collect())
+    }
+
+    async fn sequence(&self) -> Result<Seq, StoreError> {
+        Ok(Seq(self.state().seq))
+    }
+
+    async fn blob(&self, id: DocId) -> Result<Option<BlobShape>, StoreError> {
+        let state = self.state();
+        let blob = state.blobs.get(&id).filter(|blob| blob.recorded);
+        Ok(blob.map(|blob| BlobShape { owner: blob.owner, segments: blob.segments.keys().copied().collect() }))
     }
 
     async fn clock(&self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, Seq)>, StoreError> {
@@ -370,5 +452,16 @@ impl Inspect for MemoryStore {
     /// Nobody reaches this memory but the engine itself.
     async fn flaws(&self) -> Result<Vec<Flaw>, StoreError> {
         Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Receive for MemoryStore {
+    fn store(&self) -> &dyn Store {
+        self
+    }
+
+    async fn receive(&self, rows: Rows) -> Result<(), StoreError> {
+        self.state().receive(rows)
     }
 }

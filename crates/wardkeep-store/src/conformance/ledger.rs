@@ -136,6 +136,19 @@ pub async fn seq_at_turns_a_time_into_a_bound(engine: &dyn Engine) -> Outcomes {
     Ok(())
 }
 
+pub async fn commits_that_put_nothing_are_no_flaw(engine: &dyn Engine) -> Outcomes {
+    let store = engine.open("reads").await?;
+    for number in [1, 2, 3] {
+        accept(&*store, change(vec![], vec![event(number)])).await?;
+    }
+    accept(&*store, change(vec![put(NOTE, id(1), 1)], vec![event(4)])).await?;
+    accept(&*store, change(vec![], vec![event(5)])).await?;
+    let clock = store.inspection().clock(None, 10).await?;
+    assert_eq!(clock, [(1, Seq(1)), (2, Seq(1)), (3, Seq(1)), (4, Seq(1)), (5, Seq(2))], "they share the next document's sequence");
+    assert_eq!(store.inspection().flaws().await?, vec![]);
+    Ok(())
+}
+
 pub async fn the_newest_checkpoint_is_kept(engine: &dyn Engine) -> Outcomes {
     let store = engine.open("checkpoints").await?;
     let (a, b) = (stream_id("suite.a"), stream_id("suite.b"));

@@ -55,7 +55,7 @@ macro_rules! conformance {
             one_changeset_may_write_two_versions, an_erase_counts_as_done_before_the_puts);
         $crate::conformance!(@$way ledger [$engine] =>
             entries_tiles_and_head_agree_with_a_recomputation, sequences_of_a_run_have_no_gaps, subjects_are_numbered_one_by_one,
-            streams_do_not_mix, an_event_is_found_by_its_id, seq_at_turns_a_time_into_a_bound, the_newest_checkpoint_is_kept,
+            streams_do_not_mix, an_event_is_found_by_its_id, seq_at_turns_a_time_into_a_bound, commits_that_put_nothing_are_no_flaw, the_newest_checkpoint_is_kept,
             a_run_that_was_taken_over_has_lost_the_stream);
         $crate::conformance!(@$way blobs [$engine] =>
             a_staged_blob_can_be_read_and_is_not_listed, a_recorded_blob_never_changes, an_abandoned_blob_is_gone,

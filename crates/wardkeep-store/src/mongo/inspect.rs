@@ -12,19 +12,49 @@ use super::place::Place;
 use super::read::{self, Found};
 use super::rows::{self, Fields, bin, signed};
 use super::schema::{BLOB, CHECKPOINT, CLOCK, COUNTER, DOCUMENT, HOUSE, LEDGER, SEGMENT, SEQUENCE, STREAM, TILE, UNIQUE};
-use crate::contract::{DocId, Kind, Seq, Term};
-use crate::inspect::{Beside, FLAWS_MAX, Flaw};
+use crate::contract::{DocId, Kind, Owner, Seq, Term};
+use crate::inspect::{Beside, BlobShape, FLAWS_MAX, Flaw};
 
 pub(crate) async fn beside(place: &Place, after: Seq, limit: usize) -> Found<Vec<Beside>> {
     let (filter, sort) = read::changed(None, after);
     read::all(place, DOCUMENT, filter, sort, limit, |row| {
-        Ok(Beside { seq: Seq(row.number("seq")?), terms: row.terms("terms")?, unique: row.terms("uniques")? })
+        Ok(Beside {
+            seq: Seq(row.number("seq")?),
+            terms: row.terms("terms")?,
+            unique: row.terms("uniques")?,
+            current: row.flag("current")?,
+        })
     })
     .await
 }
 
 pub(crate) async fn counter(place: &Place, key: [u8; 16]) -> Found<u64> {
     Ok(read::one(place, COUNTER, doc! { "_id": bin(&key) }, |row| row.number("value")).await?.unwrap_or(0))
+}
+
+pub(crate) async fn counters(place: &Place, after: Option<[u8; 16]>, limit: usize) -> Found<Vec<([u8; 16], u64)>> {
+    let filter = after.map_or(Row::new(), |key| doc! { "_id": { "$gt": bin(&key) } });
+    read::all(place, COUNTER, filter, doc! { "_id": 1 }, limit, |row| Ok((row.array("_id")?, row.number("value")?))).await
+}
+
+pub(crate) async fn last_sequence(place: &Place) -> Found<Seq> {
+    Ok(Seq(read::one(place, HOUSE, doc! { "_id": SEQUENCE }, |row| row.number("seq")).await?.unwrap_or(0)))
+}
+
+pub(crate) async fn blob(place: &Place, id: DocId) -> Found<Option<BlobShape>> {
+    let owner = read::one(place, BLOB, doc! { "_id": bin(&id.0), "recorded": true }, |row| row.array("owner").map(Owner)).await?;
+    let Some(owner) = owner else { return Ok(None) };
+    // The numbers stand in the index; the bytes stay where they are.
+    let mut options = mongodb::options::FindOptions::default();
+    (options.projection, options.sort) = (Some(doc! { "_id": 1 }), Some(doc! { "_id": 1 }));
+    let filter = doc! { "_id": { "$gte": rows::segment_id(id, 0), "$lte": rows::segment_id(id, u32::MAX) } };
+    let mut cursor = place.database.collection::<RawDocumentBuf>(SEGMENT).find(filter).with_options(options).await?;
+    let mut segments = Vec::new();
+    while cursor.advance().await? {
+        let number = Fields(cursor.current()).bytes("_id")?.last_chunk().ok_or_else(|| rows::changed("_id"))?;
+        segments.push(u32::from_be_bytes(*number));
+    }
+    Ok(Some(BlobShape { owner, segments }))
 }
 
 pub(crate) async fn clock(place: &Place, after: Option<i64>, limit: usize) -> Found<Vec<(i64, Seq)>> {
@@ -104,7 +134,7 @@ fn never() -> Vec<(&'static str, &'static str, Vec<Row>)> {
 }
 
 async fn sequence(place: &Place, flaws: &mut Vec<Flaw>) -> Result<(), Fail> {
-    let sequence = read::one(place, HOUSE, doc! { "_id": SEQUENCE }, |row| row.number("seq")).await?.unwrap_or(0);
+    let sequence = last_sequence(place).await?.0;
     let beyond = place.database.collection::<Row>(DOCUMENT).find_one(doc! { "seq": { "$gt": signed(sequence) } }).await?;
     if beyond.is_some() {
         flaws.push(Flaw::Store("the commit sequence is behind the documents".to_owned()));
@@ -114,7 +144,8 @@ async fn sequence(place: &Place, flaws: &mut Vec<Flaw>) -> Result<(), Fail> {
 
 async fn clock_rises(place: &Place, flaws: &mut Vec<Flaw>) -> Result<(), Fail> {
     let times = read::all(place, CLOCK, doc! {}, doc! { "_id": 1 }, usize::MAX, |row| row.number("seq")).await?;
-    if times.windows(2).any(|pair| matches!(pair, [earlier, later] if earlier >= later)) {
+    // Commits that put nothing share the sequence of the next document.
+    if times.windows(2).any(|pair| matches!(pair, [earlier, later] if earlier > later)) {
         flaws.push(Flaw::Store("commit times do not rise with the commit sequence".to_owned()));
     }
     Ok(())

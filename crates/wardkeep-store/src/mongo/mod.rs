@@ -12,6 +12,7 @@ mod error;
 mod inspect;
 mod place;
 mod read;
+mod receive;
 mod rows;
 mod schema;
 mod write;
@@ -25,7 +26,8 @@ pub use place::redacted;
 pub use schema::{Planned, plan};
 
 use crate::contract::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Owner, Refusal, Seq, Store, StoreError, Writer};
-use crate::inspect::{Beside, Flaw, Inspect};
+use crate::inspect::{Beside, BlobShape, Flaw, Inspect};
+use crate::receive::{Receive, Rows};
 use error::Fail;
 use place::{Place, in_time};
 use write::Writing;
@@ -192,11 +194,34 @@ impl Inspect for MongoStore {
         self.done("reading a running number", inspect::counter(&self.place, key)).await
     }
 
+    async fn counters(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<([u8; 16], u64)>, StoreError> {
+        self.walked("reading running numbers", inspect::counters(&self.place, after, limit)).await
+    }
+
+    async fn sequence(&self) -> Result<Seq, StoreError> {
+        self.done("reading the commit sequence", inspect::last_sequence(&self.place)).await
+    }
+
+    async fn blob(&self, id: DocId) -> Result<Option<BlobShape>, StoreError> {
+        self.walked("reading a blob's shape", inspect::blob(&self.place, id)).await
+    }
+
     async fn clock(&self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, Seq)>, StoreError> {
         self.walked("reading commit times", inspect::clock(&self.place, after, limit)).await
     }
 
     async fn flaws(&self) -> Result<Vec<Flaw>, StoreError> {
         self.walked("inspecting the store", inspect::flaws(&self.place)).await
+    }
+}
+
+#[async_trait]
+impl Receive for MongoStore {
+    fn store(&self) -> &dyn Store {
+        self
+    }
+
+    async fn receive(&self, rows: Rows) -> Result<(), StoreError> {
+        self.walked("receiving rows", receive::receive(&self.place, rows)).await
     }
 }

@@ -75,6 +75,9 @@ impl<'a> Fields<'a> {
     pub(crate) fn text(self, field: &str) -> Result<&'a str, Fail> {
         self.0.get_str(field).map_err(|_| changed(field))
     }
+    pub(crate) fn flag(self, field: &str) -> Result<bool, Fail> {
+        self.0.get_bool(field).map_err(|_| changed(field))
+    }
     pub(crate) fn kind(self) -> Result<Kind, Fail> {
         self.0.get_i32("kind").ok().and_then(|kind| u16::try_from(kind).ok()).map(Kind).ok_or_else(|| changed("kind"))
     }

@@ -199,7 +199,7 @@ impl Stored {
 
 pub(crate) struct Transaction<'a> {
     pub(crate) place: &'a Place,
-    session: &'a mut ClientSession,
+    pub(crate) session: &'a mut ClientSession,
 }
 
 impl Transaction<'_> {
@@ -270,7 +270,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn commit(&mut self) -> Result<(), Fail> {
+    pub(crate) async fn commit(&mut self) -> Result<(), Fail> {
         let mut tries = 1;
         loop {
             match self.session.commit_transaction().await.map_err(Fail::from) {

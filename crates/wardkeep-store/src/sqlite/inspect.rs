@@ -9,15 +9,15 @@ use wardkeep_ledger::tree::TILE_WIDTH;
 use super::read::Found;
 use super::rows::{self, signed, unsigned};
 use super::schema;
-use crate::contract::{DocId, Kind, Seq, Term};
-use crate::inspect::{Beside, FLAWS_MAX, Flaw};
+use crate::contract::{DocId, Kind, Owner, Seq, Term};
+use crate::inspect::{Beside, BlobShape, FLAWS_MAX, Flaw};
 
 pub(crate) fn beside(db: &Connection, after: Seq, limit: usize) -> Found<Vec<Beside>> {
-    let mut statement = db.prepare_cached("SELECT seq, terms, uniques FROM document WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+    let mut statement = db.prepare_cached("SELECT seq, terms, uniques, current FROM document WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
     let found = statement.query_map(params![signed(after.0), rows::limit(limit)], |row| {
         let (terms, unique): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
         let list = |packed: &[u8]| rows::terms(packed).collect();
-        Ok(Beside { seq: Seq(unsigned(row.get(0)?)), terms: list(&terms), unique: list(&unique) })
+        Ok(Beside { seq: Seq(unsigned(row.get(0)?)), terms: list(&terms), unique: list(&unique), current: row.get(3)? })
     })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
@@ -25,6 +25,28 @@ pub(crate) fn beside(db: &Connection, after: Seq, limit: usize) -> Found<Vec<Bes
 pub(crate) fn counter(db: &Connection, key: [u8; 16]) -> Found<u64> {
     let mut statement = db.prepare_cached("SELECT value FROM counter WHERE key = ?1")?;
     Ok(statement.query_row([key], |row| row.get(0)).optional()?.map_or(0, unsigned))
+}
+
+pub(crate) fn counters(db: &Connection, after: Option<[u8; 16]>, limit: usize) -> Found<Vec<([u8; 16], u64)>> {
+    // An empty blob sorts before every key.
+    let after = after.map_or(Vec::new(), |key| key.to_vec());
+    let mut statement = db.prepare_cached("SELECT key, value FROM counter WHERE key > ?1 ORDER BY key LIMIT ?2")?;
+    let found = statement.query_map(params![after, rows::limit(limit)], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn sequence(db: &Connection) -> Found<Seq> {
+    Ok(Seq(count(db, "SELECT seq FROM sequence")?))
+}
+
+pub(crate) fn blob(db: &Connection, id: DocId) -> Found<Option<BlobShape>> {
+    // One snapshot for both.
+    let db = db.unchecked_transaction()?;
+    let mut statement = db.prepare_cached("SELECT owner FROM blob WHERE id = ?1 AND recorded = 1")?;
+    let Some(owner) = statement.query_row([id.0], |row| Ok(Owner(row.get(0)?))).optional()? else { return Ok(None) };
+    let mut statement = db.prepare_cached("SELECT segment FROM blob_segment WHERE id = ?1 ORDER BY segment")?;
+    let segments = statement.query_map([id.0], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(Some(BlobShape { owner, segments }))
 }
 
 pub(crate) fn clock(db: &Connection, after: Option<i64>, limit: usize) -> Found<Vec<(i64, Seq)>> {
@@ -59,8 +81,9 @@ const NEVER: &[(&str, &str)] = &[
     ),
     ("a checkpoint belongs to no stream", "SELECT 1 FROM checkpoint WHERE stream NOT IN (SELECT name FROM stream)"),
     (
+        // Commits that put nothing share the sequence of the next document.
         "commit times do not rise with the commit sequence",
-        "SELECT 1 FROM (SELECT seq, LAG(seq, 1, 0) OVER (ORDER BY time_ms) before FROM clock) WHERE seq <= before",
+        "SELECT 1 FROM (SELECT seq, LAG(seq, 1, 1) OVER (ORDER BY time_ms) before FROM clock) WHERE seq < before",
     ),
     (
         "a file's segments have a gap",

@@ -8,6 +8,7 @@
 mod error;
 mod inspect;
 mod read;
+mod receive;
 mod rows;
 mod schema;
 mod write;
@@ -23,7 +24,8 @@ use tokio::sync::{Semaphore, oneshot};
 use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
 
 use crate::contract::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Owner, Refusal, Seq, Store, StoreError, Writer};
-use crate::inspect::{Beside, Flaw, Inspect};
+use crate::inspect::{Beside, BlobShape, Flaw, Inspect};
+use crate::receive::{Receive, Rows};
 use error::Fail;
 use write::{Marks, Writing};
 
@@ -321,11 +323,34 @@ impl Inspect for SqliteStore {
         self.read("reading a running number", move |db| inspect::counter(db, key)).await
     }
 
+    async fn counters(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<([u8; 16], u64)>, StoreError> {
+        self.read("reading running numbers", move |db| inspect::counters(db, after, limit)).await
+    }
+
+    async fn sequence(&self) -> Result<Seq, StoreError> {
+        self.read_few("reading the commit sequence", inspect::sequence).await
+    }
+
+    async fn blob(&self, id: DocId) -> Result<Option<BlobShape>, StoreError> {
+        self.read("reading a blob's shape", move |db| inspect::blob(db, id)).await
+    }
+
     async fn clock(&self, after: Option<i64>, limit: usize) -> Result<Vec<(i64, Seq)>, StoreError> {
         self.read("reading commit times", move |db| inspect::clock(db, after, limit)).await
     }
 
     async fn flaws(&self) -> Result<Vec<Flaw>, StoreError> {
         self.read("inspecting the store", inspect::flaws).await
+    }
+}
+
+#[async_trait]
+impl Receive for SqliteStore {
+    fn store(&self) -> &dyn Store {
+        self
+    }
+
+    async fn receive(&self, rows: Rows) -> Result<(), StoreError> {
+        self.write("receiving rows", move |writing| writing.receive(&rows)).await
     }
 }

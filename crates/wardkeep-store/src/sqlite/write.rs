@@ -16,7 +16,7 @@ use crate::stream::{Growth, Tail};
 
 /// The writing side of the store.
 pub(crate) struct Writing {
-    db: Connection,
+    pub(super) db: Connection,
     /// Ends of the streams as this process left them.
     tails: HashMap<String, Tail>,
     lost: Option<String>,

@@ -9,3 +9,5 @@ mod engines;
 mod mongo;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod transfer;
