@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_ledger::{Class, StreamId};
-use wardkeep_policy::Policy;
+use wardkeep_policy::{Action, Policy, Resource};
 use wardkeep_store::{Committer, DocId, Owner, Store, Writer};
 use wardkeep_vault::{KeyProvider, Purpose, Vault};
 
@@ -234,6 +234,18 @@ impl App {
     pub async fn ready(&self) -> Result<()> {
         self.control.health().await?;
         self.records.health().await?;
+        Ok(())
+    }
+    /// Logs that a store was copied to another place and is used from there. Names no credential.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`.
+    pub async fn store_moved(&self, ctx: &crate::Ctx, from: &str, to: &str) -> Result<()> {
+        let permit = self.permit(ctx, Action::RunVerification, Resource::Hospital).await?;
+        for side in [Side::Control, Side::Records] {
+            let act = Act::by(self, side, ctx, Class::ConfigurationChanged).permit(&permit);
+            act.detail("store moved from", from).detail("to", to).commit().await?;
+        }
         Ok(())
     }
     #[must_use]

@@ -264,4 +264,16 @@ pub(crate) enum Store {
         #[arg(long, value_name = "NAME", default_values_t = ["wardkeep_control".to_owned(), "wardkeep_records".to_owned()])]
         database: Vec<String>,
     },
+    /// Copy a store from one engine to another, row by row, and compare the two; stop the server first
+    #[command(
+        after_help = "Example:\n  wardkeep store copy --from wardkeep-data/records.db --to \"mongodb://one,two,three/wardkeep_records?replicaSet=rs0\"\n\nA copy that was cut off goes on when it is run again. When the source is a store of the hospital in --data,\nthe move is logged there and wardkeep.toml is written anew."
+    )]
+    Copy {
+        /// Store to read: mongodb://… or the path of a file
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// Store to fill: empty, or a copy that was cut off
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
 }

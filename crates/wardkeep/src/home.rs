@@ -1,6 +1,7 @@
 //! Where a hospital lies: its directory, its two stores, and the name of this node. Options of the
 //! command line come first, then the environment, then `wardkeep.toml` in the directory.
 
+use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -104,6 +105,18 @@ impl Home {
         }
     }
 
+    /// The same hospital with one store elsewhere; `None` when it has no store there.
+    pub(crate) fn moved(&self, from: &Address, to: &Address) -> Option<Self> {
+        let same = |store: &Address| store == from || same_file(store, from);
+        let mut moved = self.clone();
+        match (same(&self.control), same(&self.records)) {
+            (true, _) => moved.control = to.clone(),
+            (_, true) => moved.records = to.clone(),
+            (false, false) => return None,
+        }
+        self.exists().then_some(moved)
+    }
+
     pub(crate) fn paths(&self) -> Paths {
         Paths::new(&self.data)
     }
@@ -122,17 +135,28 @@ impl Home {
             Address::Mongo(address) => Some(address.clone()),
         };
         let (control, records) = (address(&self.control, paths.control()), address(&self.records, paths.records()));
-        if control.is_none() && records.is_none() {
+        let path = file(&self.data);
+        if control.is_none() && records.is_none() && !path.exists() {
             return Ok(());
         }
-        let path = file(&self.data);
         let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
-        let settings = Settings { control, records, node: None };
+        let node = read(&path)?.node;
+        let settings = Settings { control, records, node };
         let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
+        let beside = path.with_extension("toml.new");
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).map_err(|error| failed(error.to_string()))?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| failed(error.to_string()))
+        let written = options.write(true).create(true).truncate(true).mode(0o600).open(&beside).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&beside, &path)
+        });
+        written.map_err(|error| failed(error.to_string()))
     }
+}
+
+fn same_file(one: &Address, other: &Address) -> bool {
+    let (Address::File(one), Address::File(other)) = (one, other) else { return false };
+    one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 fn file(data: &Path) -> PathBuf {
