@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wardkeep_ledger::{Class, StreamId};
 use wardkeep_policy::{Action, Policy, Resource};
-use wardkeep_store::{Committer, DocId, Owner, Store, Writer};
+use wardkeep_store::{Committer, DocId, Owner, Store, Writer, transfer};
 use wardkeep_vault::{KeyProvider, Purpose, Vault};
 
 use crate::act::{Act, Side, Who};
@@ -125,8 +125,10 @@ impl App {
     /// # Errors
     /// [`Error::Refused`] when the stores hold a hospital already.
     pub async fn create(parts: Parts, hospital: Hospital, visit: &Visit) -> Result<App> {
-        if parts.control.get(kinds::STORE_KEY, ZERO).await?.is_some() {
-            return Err(Error::Refused("there is a hospital here already; it is left alone".to_owned()));
+        for (store, name) in [(&parts.control, kinds::CONTROL), (&parts.records, kinds::RECORDS)] {
+            if !store.streams().await?.is_empty() || transfer::unfinished(store.as_ref()).await? {
+                return Err(Error::Refused(format!("the {name} store holds a hospital already, and it is left alone")));
+            }
         }
         let random = &mut |buffer: &mut [u8]| visit.entropy.fill(buffer);
         let (vault, wrapped) = Vault::create(parts.provider.as_ref(), random).map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -157,6 +159,12 @@ impl App {
 
     async fn open_sealed(parts: Parts, visit: &Visit) -> Result<App> {
         let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
+        for (store, name) in [(&parts.control, kinds::CONTROL), (&parts.records, kinds::RECORDS)] {
+            if transfer::unfinished(store.as_ref()).await? {
+                let fix = "run “wardkeep store copy” again until it ends";
+                return Err(Error::Unavailable(format!("the {name} store is a copy that was cut off: {fix}")));
+            }
+        }
         let started = !parts.control.streams().await?.is_empty();
         let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| {
             if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }

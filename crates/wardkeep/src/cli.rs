@@ -84,8 +84,8 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  wardkeep doctor --json")]
     Doctor(Stores),
     /// The stores: what MongoDB holds, and moving a hospital from one engine to another
-    #[command(subcommand, after_help = "Example:\n  wardkeep store plan")]
-    Store(Store),
+    #[command(after_help = "Example:\n  wardkeep store plan")]
+    Store(In<Store>),
     /// Print a completion script
     #[command(after_help = "Example:\n  wardkeep completions bash > /etc/bash_completion.d/wardkeep")]
     Completions { shell: clap_complete::Shell },

@@ -203,7 +203,9 @@ async fn create_in(home: &Home, name: &str, demo: bool) -> Result<House, Failure
         Err(error) => {
             release(claims).await;
             return Err(match error {
-                Error::Refused(words) => Failure::new(3, format!("{}: {words}", home.control.shown())),
+                Error::Refused(words) => {
+                    Failure::new(3, format!("{words}: name others than {} and {}", home.control.shown(), home.records.shown()))
+                }
                 error => error.into(),
             });
         }

@@ -54,7 +54,7 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
             commands::verify::run(&real(&stores)?, &options, out).await
         }
         Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
-        Command::Store(what) => commands::store::run(|| real(&Stores::default()), what, out).await,
+        Command::Store(store) => commands::store::run(|| real(&store.stores), store.what, out).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut script);

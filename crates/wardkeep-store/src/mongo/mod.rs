@@ -29,7 +29,7 @@ use crate::contract::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Ow
 use crate::inspect::{Beside, BlobShape, Flaw, Inspect};
 use crate::receive::{Receive, Rows};
 use error::Fail;
-use place::{Place, in_time};
+use place::{FRESH_TIME, Place, in_time, within};
 use write::Writing;
 
 /// A store in one database. See the module.
@@ -82,6 +82,20 @@ impl MongoStore {
         in_time(operation).await.map_err(|fail| fail.at(&self.place.name, doing))
     }
 
+    /// A read, asked again when its answer takes long: a primary that hung may answer after another
+    /// one was elected, and then it does not know what has been acknowledged since.
+    async fn read<T, F: Future<Output = Result<T, Fail>>>(&self, doing: &'static str, operation: impl Fn() -> F) -> Result<T, StoreError> {
+        let fresh = async {
+            loop {
+                match within(FRESH_TIME, operation()).await {
+                    Err(Fail::Slow) => tracing::debug!(doing, "no answer yet; asking again"),
+                    done => return done,
+                }
+            }
+        };
+        in_time(fresh).await.map_err(|fail| fail.at(&self.place.name, doing))
+    }
+
     /// Work over everything that is stored, which may take long.
     async fn walked<T>(&self, doing: &'static str, operation: impl Future<Output = Result<T, Fail>>) -> Result<T, StoreError> {
         operation.await.map_err(|fail| fail.at(&self.place.name, doing))
@@ -91,19 +105,19 @@ impl MongoStore {
 #[async_trait]
 impl Store for MongoStore {
     async fn get(&self, kind: Kind, id: DocId) -> Result<Option<Document>, StoreError> {
-        self.done("reading a document", read::get(&self.place, kind, id)).await
+        self.read("reading a document", || read::get(&self.place, kind, id)).await
     }
 
     async fn get_many(&self, kind: Kind, ids: &[DocId]) -> Result<Vec<Document>, StoreError> {
-        self.done("reading documents", read::get_many(&self.place, kind, ids)).await
+        self.read("reading documents", || read::get_many(&self.place, kind, ids)).await
     }
 
     async fn history(&self, kind: Kind, id: DocId) -> Result<Vec<Document>, StoreError> {
-        self.done("reading a document's versions", read::history(&self.place, kind, id)).await
+        self.read("reading a document's versions", || read::history(&self.place, kind, id)).await
     }
 
     async fn find(&self, query: &Find) -> Result<Vec<Document>, StoreError> {
-        self.done("searching documents", read::find(&self.place, query)).await
+        self.read("searching documents", || read::find(&self.place, query)).await
     }
 
     async fn changed_since(&self, kind: Option<Kind>, after: Seq, limit: usize) -> Result<Vec<Document>, StoreError> {
@@ -116,11 +130,11 @@ impl Store for MongoStore {
     }
 
     async fn streams(&self) -> Result<Vec<StreamId>, StoreError> {
-        self.done("reading the ledger", read::streams(&self.place)).await
+        self.read("reading the ledger", || read::streams(&self.place)).await
     }
 
     async fn head(&self, stream: &StreamId) -> Result<Option<Head>, StoreError> {
-        self.done("reading the ledger's head", read::head(&self.place, stream)).await
+        self.read("reading the ledger's head", || read::head(&self.place, stream)).await
     }
 
     async fn entries(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
@@ -128,15 +142,15 @@ impl Store for MongoStore {
     }
 
     async fn entry(&self, event: EventId) -> Result<Option<(StreamId, Entry)>, StoreError> {
-        self.done("reading a ledger entry", read::entry(&self.place, event)).await
+        self.read("reading a ledger entry", || read::entry(&self.place, event)).await
     }
 
     async fn tile(&self, stream: &StreamId, tile: TileId) -> Result<Option<Vec<Hash>>, StoreError> {
-        self.done("reading a ledger tile", read::tile(&self.place, stream, tile)).await
+        self.read("reading a ledger tile", || read::tile(&self.place, stream, tile)).await
     }
 
     async fn seq_at(&self, time_ms: i64) -> Result<Seq, StoreError> {
-        self.done("reading commit times", read::seq_at(&self.place, time_ms)).await
+        self.read("reading commit times", || read::seq_at(&self.place, time_ms)).await
     }
 
     async fn checkpoint_put(&self, stream: &StreamId, note: &str) -> Result<(), StoreError> {
@@ -144,7 +158,7 @@ impl Store for MongoStore {
     }
 
     async fn checkpoint(&self, stream: &StreamId) -> Result<Option<String>, StoreError> {
-        self.done("reading a checkpoint", read::checkpoint(&self.place, stream)).await
+        self.read("reading a checkpoint", || read::checkpoint(&self.place, stream)).await
     }
 
     async fn blob_write(&self, id: DocId, owner: Owner, segment: u32, bytes: Vec<u8>) -> Result<(), StoreError> {
@@ -152,7 +166,7 @@ impl Store for MongoStore {
     }
 
     async fn blob_read(&self, id: DocId, segment: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.done("reading a blob segment", read::blob(&self.place, id, segment)).await
+        self.read("reading a blob segment", || read::blob(&self.place, id, segment)).await
     }
 
     async fn blob_abandon(&self, id: DocId) -> Result<(), StoreError> {
@@ -172,11 +186,11 @@ impl Store for MongoStore {
     }
 
     async fn marked(&self, kind: Kind, id: DocId) -> Result<Option<i64>, StoreError> {
-        self.done("reading a mark", read::marked(&self.place, kind, id)).await
+        self.read("reading a mark", || read::marked(&self.place, kind, id)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {
-        self.done("checking the store", read::health(&self.place)).await
+        self.read("checking the store", || read::health(&self.place)).await
     }
 
     fn inspection(&self) -> &dyn Inspect {
@@ -191,7 +205,7 @@ impl Inspect for MongoStore {
     }
 
     async fn counter(&self, key: [u8; 16]) -> Result<u64, StoreError> {
-        self.done("reading a running number", inspect::counter(&self.place, key)).await
+        self.read("reading a running number", || inspect::counter(&self.place, key)).await
     }
 
     async fn counters(&self, after: Option<[u8; 16]>, limit: usize) -> Result<Vec<([u8; 16], u64)>, StoreError> {
@@ -199,7 +213,7 @@ impl Inspect for MongoStore {
     }
 
     async fn sequence(&self) -> Result<Seq, StoreError> {
-        self.done("reading the commit sequence", inspect::last_sequence(&self.place)).await
+        self.read("reading the commit sequence", || inspect::last_sequence(&self.place)).await
     }
 
     async fn blob(&self, id: DocId) -> Result<Option<BlobShape>, StoreError> {

@@ -11,11 +11,14 @@ use crate::contract::StoreError;
 
 /// Longest wait for a member that takes writes. Elections take a few seconds.
 const SELECTION_TIME: Duration = Duration::from_secs(8);
-const CONNECT_TIME: Duration = Duration::from_secs(3);
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How often members are looked at, so that a new primary is found soon.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Longest wait for the answer to one operation.
 pub(crate) const OPERATION_TIME: Duration = Duration::from_secs(10);
+/// An answer that comes within this time comes from a primary that no other has replaced: an
+/// election takes longer (`electionTimeoutMillis` must not be set below two seconds).
+pub(crate) const FRESH_TIME: Duration = Duration::from_millis(1_500);
 /// First version whose transactions span shards and whose snapshots can be read outside of them.
 const SERVER_MIN: &str = "6.0";
 

@@ -30,7 +30,7 @@ pub(crate) type Outcomes = Vec<Result<Applied, Refusal>>;
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Longest wait for the answer to one step of a transaction: a member that hangs is given up then,
 /// and the transaction tried again, by then on another primary.
-const STEP_TIME: Duration = Duration::from_secs(4);
+const STEP_TIME: Duration = Duration::from_secs(3);
 /// How often an unanswered commit is sent again within a try.
 const COMMITS: usize = 3;
 /// Longest that one batch may take, elections included.

@@ -14,6 +14,8 @@ mod crash;
 #[cfg(test)]
 mod crash_server;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod house;
