@@ -63,7 +63,7 @@ impl Member {
     #[expect(clippy::disallowed_methods, reason = "a test starts the server that it tests with")]
     fn start(&mut self, server: &Path) -> Result<()> {
         let mut command = Command::new(server);
-        command.args(["--bind_ip", "127.0.0.1", "--quiet", "--wiredTigerCacheSizeGB", "0.25", "--setParameter"]);
+        command.args(["--bind_ip", "127.0.0.1", "--quiet", "--wiredTigerCacheSizeGB", "1", "--setParameter"]);
         command.args(["diagnosticDataCollectionEnabled=false", "--setParameter", "enableTestCommands=1", "--port", &self.port.to_string()]);
         command.arg("--dbpath").arg(&self.data).arg("--logappend").arg("--logpath").arg(self.data.with_extension("log"));
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -31,6 +31,7 @@ const UNAUTHORIZED: i32 = 13;
 const AUTHENTICATION_FAILED: i32 = 18;
 const OUT_OF_DISK_SPACE: i32 = 14_031;
 const NAMESPACE_EXISTS: i32 = 48;
+const TOO_LARGE_FOR_CACHE: i32 = 388;
 const DUPLICATE_KEY: i32 = 11_000;
 const WRITE_CONFLICT: i32 = 112;
 
@@ -76,6 +77,11 @@ impl Fail {
             _ => match code(&error) {
                 Some(UNAUTHORIZED | AUTHENTICATION_FAILED) => StoreError::SignIn { place },
                 Some(OUT_OF_DISK_SPACE) => StoreError::DiskFull,
+                Some(TOO_LARGE_FOR_CACHE) => {
+                    let cause = "the change is too large for its cache in one piece".to_owned();
+                    let fix = "give mongod more memory (--wiredTigerCacheSizeGB), or send less at once".to_owned();
+                    StoreError::Unfit { place, cause, fix }
+                }
                 _ => StoreError::Engine { doing, cause: format!("{place}: {}", cause(&error)) },
             },
         }
