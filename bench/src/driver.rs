@@ -162,12 +162,13 @@ pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
 
 /// Drives a load in rounds. `processor_time` reads what the server has used so far.
 pub(crate) async fn drive(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     processor_time: impl Fn() -> Result<Duration>,
     load: &Load<'_>,
     bounds: Bounds,
 ) -> Result<Measured> {
-    let connecting = (0..load.clients).map(|_| Client::connect(address));
+    // Clients are spread over the nodes as a balancer would.
+    let connecting = addresses.iter().cycle().take(load.clients).map(|address| Client::connect(*address));
     let mut clients = futures::future::try_join_all(connecting).await?;
     let mut rounds = Vec::new();
     for number in 0..=bounds.rounds {

@@ -69,7 +69,7 @@ async fn hello(bounds: Bounds) -> Result<Measured> {
     });
     let load = Load { name: "bare hyper “hello”", clients: CLIENTS, make: &|_, _| get("/", ""), status: 200, holds: "hello" };
     // Server and driver share a process here, so its processor time says nothing.
-    let measured = drive(address, || Ok(Duration::ZERO), &load, bounds).await;
+    let measured = drive(&[address], || Ok(Duration::ZERO), &load, bounds).await;
     runtime.shutdown_background();
     measured
 }

@@ -9,7 +9,8 @@ mod report;
 mod seed;
 mod server;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ use clap::Parser;
 use crate::cases::Group;
 use crate::driver::Bounds;
 use crate::report::Report;
+use wardkeep_mongod::ReplicaSet;
 
 /// Measures a wardkeep binary from outside.
 #[derive(Debug, Parser)]
@@ -46,6 +48,12 @@ struct Options {
     /// Longest round in seconds
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
+    /// Keep both stores in a MongoDB replica set of so many members, on this machine; 0 is SQLite
+    #[arg(long, default_value_t = 0)]
+    members: usize,
+    /// Nodes that serve the hospital; more than one needs --members
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
     /// Write all numbers to this file
     #[arg(long)]
     json: Option<PathBuf>,
@@ -69,12 +77,45 @@ fn main() -> Result<()> {
             std::fs::remove_dir_all(&run)?;
         }
         machine::copy(&pristine, &run.join("hospital"))?;
-        let size = runtime.block_on(cases::run(&binary, &run.join("hospital"), seeded, &options.only, bounds))?;
+        let set = runtime.block_on(on_mongodb(&binary, &run.join("hospital"), options.members))?;
+        let nodes = if set.is_some() { nodes(&run, options.nodes)? } else { Vec::new() };
+        let size = runtime.block_on(cases::run(&binary, &run.join("hospital"), &nodes, seeded, &options.only, bounds))?;
         report.sizes.push(size);
+    }
+    if options.members > 0 {
+        println!("Both stores in a MongoDB replica set of {} on the same machine, {} nodes.\n", options.members, options.nodes);
     }
     print!("{}", report.tables());
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_vec_pretty(&report)?).with_context(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+/// Moves the hospital into a fresh replica set, as its operator would.
+async fn on_mongodb(binary: &Path, data: &Path, members: usize) -> Result<Option<ReplicaSet>> {
+    if members == 0 {
+        return Ok(None);
+    }
+    let set = ReplicaSet::start(members).await?.context("there is no mongod: run scripts/setup")?;
+    for store in ["control", "records"] {
+        let (from, to) = (data.join(format!("{store}.db")), set.address(&format!("wardkeep_{store}")));
+        let copy = ["store", "copy", "--node", "n1", "--to", &to, "--from"].map(OsStr::new);
+        machine::run(binary, &[&copy[..], &[from.as_os_str(), OsStr::new("--data"), data.as_os_str()]].concat())?;
+        std::fs::remove_file(from)?;
+    }
+    Ok(Some(set))
+}
+
+/// Data directories of the further nodes: the key and the settings, as on further machines.
+fn nodes(run: &Path, count: usize) -> Result<Vec<PathBuf>> {
+    let made = (2..=count).map(|number| {
+        let data = run.join(format!("node-{number}"));
+        std::fs::create_dir_all(&data)?;
+        for file in ["root.key", "wardkeep.toml"] {
+            std::fs::copy(run.join("hospital").join(file), data.join(file))?;
+        }
+        Ok(data)
+    });
+    made.collect()
 }

@@ -50,6 +50,12 @@ impl Starter {
         Ok(Self { binary: binary.to_owned(), data: data.to_owned(), options })
     }
 
+    /// As a node of this name.
+    pub(crate) fn named(mut self, node: &str) -> Self {
+        self.options.extend(["--node".to_owned(), node.to_owned()]);
+        self
+    }
+
     /// Starts it; the time from the start of the process to the first good answer.
     pub(crate) async fn start(&self) -> Result<(Server, Duration)> {
         let address = free_address()?;

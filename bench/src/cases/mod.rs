@@ -9,7 +9,7 @@ mod sign_in;
 mod start;
 mod stroke;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -50,6 +50,8 @@ pub(crate) struct Session {
 pub(crate) struct Running<'a> {
     pub seeded: &'a Seeded,
     pub server: Server,
+    /// Further nodes of the same hospital.
+    pub others: Vec<Server>,
     pub doctors: Vec<Session>,
     pub officer: Session,
     pub bounds: Bounds,
@@ -77,7 +79,10 @@ impl Running<'_> {
         make: Make<'_>,
     ) -> Result<()> {
         let load = Load { name, clients, make, status, holds };
-        let measured = drive(self.server.address, || self.server.processor_time(), &load, bounds).await?;
+        let servers = || std::iter::once(&self.server).chain(&self.others);
+        let addresses: Vec<_> = servers().map(|server| server.address).collect();
+        let used = || servers().map(Server::processor_time).sum::<Result<Duration>>();
+        let measured = drive(&addresses, used, &load, bounds).await?;
         eprintln!(
             "{:>8} patients: {name}, {clients} clients: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms",
             self.size.patients, measured.per_s, measured.p50_ms, measured.p99_ms
@@ -92,7 +97,7 @@ fn megabytes(kib: u64) -> f64 {
 }
 
 /// All cases on the hospital in `data`.
-pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Group], bounds: Bounds) -> Result<Size> {
+pub(crate) async fn run(binary: &Path, data: &Path, nodes: &[PathBuf], seeded: Seeded, only: &[Group], bounds: Bounds) -> Result<Size> {
     let asked = |group: Group| only.is_empty() || only.contains(&group);
     let mut size = Size { patients: seeded.patients, stroke_rows: seeded.stroke_rows, loads: Vec::new(), values: Vec::new() };
     on_disk(&mut size, data)?;
@@ -104,7 +109,11 @@ pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Grou
     size.value(RESIDENT, "MB", megabytes(memory.resident_kib));
     size.value("of it no mapped file", "MB", megabytes(memory.anonymous_kib));
     let (doctors, officer) = sign_in::everybody(&server, &seeded, &mut size).await?;
-    let mut running = Running { seeded: &seeded, server, doctors, officer, bounds, size: &mut size };
+    let mut others = Vec::new();
+    for (number, node) in nodes.iter().enumerate() {
+        others.push(Starter::new(binary, node)?.named(&format!("n{}", number + 2)).start().await?.0);
+    }
+    let mut running = Running { seeded: &seeded, server, others, doctors, officer, bounds, size: &mut size };
     if asked(Group::SignIn) {
         sign_in::run(&mut running).await?;
     }
@@ -126,7 +135,8 @@ pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Grou
     if asked(Group::Documents) {
         documents::run(&mut running).await?;
     }
-    let Running { server, doctors, .. } = running;
+    let Running { server, others, doctors, .. } = running;
+    others.into_iter().try_for_each(Server::stop)?;
     let memory = server.memory()?;
     size.value("resident after all loads", "MB", megabytes(memory.resident_kib));
     size.value("of it no mapped file, after all loads", "MB", megabytes(memory.anonymous_kib));
@@ -141,6 +151,10 @@ pub(crate) async fn run(binary: &Path, data: &Path, seeded: Seeded, only: &[Grou
 }
 
 fn on_disk(size: &mut Size, data: &Path) -> Result<()> {
+    // Nothing is told of the bytes of a database elsewhere.
+    if !data.join("records.db").exists() {
+        return Ok(());
+    }
     for (name, file) in [("control.db on disk", "control.db"), ("records.db on disk", "records.db"), ("published log on disk", "ledger")] {
         size.value(name, "MB", machine::bytes_on_disk(&data.join(file))? as f64 / 1e6);
     }

@@ -19,9 +19,9 @@ pub(crate) async fn write(place: &Place, by: &str, id: DocId, owner: Owner, segm
     if row.is_some_and(|row| row.get_bool("recorded").unwrap_or(false)) {
         return Err(check::blob_recorded().into());
     }
-    let row = doc! { "blob": bin(&id.0), "bytes": bin(bytes) };
+    let row = doc! { "bytes": bin(bytes) };
     let segments = place.database.collection::<Row>(SEGMENT);
-    segments.update_one(doc! { "_id": rows::segment_id(id, segment) }, doc! { "$set": row }).upsert(true).await?;
+    segments.update_one(doc! { "_id": rows::segment_id(id, segment), "blob": bin(&id.0) }, doc! { "$set": row }).upsert(true).await?;
     Ok(())
 }
 
