@@ -235,13 +235,21 @@ impl App {
         Ok(())
     }
 
-    /// Both stores can be read and have the schema that this program knows.
+    /// Both stores can be read and have the schema that this program knows, this process still
+    /// writes its streams, and their heads are not behind what was sealed.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn ready(&self) -> Result<()> {
-        self.control.health().await?;
-        self.records.health().await?;
+        for side in [Side::Control, Side::Records] {
+            self.store(side).health().await?;
+            self.committer(side).sound()?;
+            let stream = self.stream(side)?;
+            let head = self.store(side).head(&stream).await?.map_or(0, |head| head.size);
+            if self.state.sealed(&stream).is_some_and(|(sealed, _)| sealed.size > head) {
+                return Err(Error::Unavailable(format!("the log {} holds less than was sealed: it was rolled back", stream.as_str())));
+            }
+        }
         Ok(())
     }
     /// Logs that a store was copied to another place and is used from there. Names no credential.

@@ -5,7 +5,7 @@
 //! store answers at once and a busy one shares its fsyncs. Nothing is ever answered from memory:
 //! a receipt exists only after the engine said that the batch is durable.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +23,11 @@ pub const QUEUE_MAX: usize = 1024;
 #[derive(Clone)]
 pub struct Committer {
     queue: mpsc::Sender<Job>,
+    lost: Lost,
 }
+
+/// Why the stream was lost, once it was.
+type Lost = Arc<OnceLock<Arc<StoreError>>>;
 
 impl std::fmt::Debug for Committer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,8 +49,17 @@ impl Committer {
     #[must_use]
     pub fn start(store: Arc<dyn Store>, writer: Writer) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(Loop { store, writer, jobs, lost: None }.run());
-        Self { queue }
+        let lost = Lost::default();
+        tokio::spawn(Loop { store, writer, jobs, lost: Arc::clone(&lost) }.run());
+        Self { queue, lost }
+    }
+
+    /// Does this process still write its stream?
+    ///
+    /// # Errors
+    /// `StreamLost` when another one has taken it over: every later commit fails.
+    pub fn sound(&self) -> Result<(), Arc<StoreError>> {
+        self.lost.get().map_or(Ok(()), |lost| Err(Arc::clone(lost)))
     }
 
     /// Durable when it returns `Ok`. Mints the [`Receipt`]. A caller that goes away while it
@@ -86,7 +99,7 @@ struct Loop {
     writer: Writer,
     jobs: mpsc::Receiver<Job>,
     /// Set once the stream is lost: the committer then fails closed.
-    lost: Option<Arc<StoreError>>,
+    lost: Lost,
 }
 
 impl Loop {
@@ -136,7 +149,7 @@ impl Loop {
             answers.push((waiting.answer, waiting.change.discloses.clone()));
             changes.push(waiting.change);
         }
-        let outcome = match &self.lost {
+        let outcome = match self.lost.get() {
             Some(lost) => Err(Arc::clone(lost)),
             None => self.store.commit(&self.writer, changes).await.map_err(Arc::new),
         };
@@ -152,7 +165,7 @@ impl Loop {
             Err(error) => {
                 tracing::error!(stream = self.writer.stream.as_str(), changesets = answers.len(), %error, "commit failed");
                 if matches!(*error, StoreError::StreamLost(_)) {
-                    self.lost = Some(Arc::clone(&error));
+                    let _ = self.lost.set(Arc::clone(&error));
                 }
                 for (answer, _) in answers {
                     let _ = answer.send(Err(Arc::clone(&error).into()));

@@ -84,6 +84,8 @@ pub(crate) struct Browser {
     pub(crate) form_token: String,
 }
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// A write that the server answered with its success.
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
@@ -95,11 +97,17 @@ pub(crate) struct Acknowledged {
 impl Browser {
     /// Files a record; `None` when there was no answer, or another one than success.
     pub(crate) fn write_record(&self, patient: PatientId, text: &str) -> Option<Acknowledged> {
+        let (path, body) = self.record(patient, text);
+        self.post(&path, FORM, &body, text)
+    }
+
+    /// Where a record's form goes, and what it sends.
+    fn record(&self, patient: PatientId, text: &str) -> (String, String) {
         let body = format!(
             "csrf={}&record_type=note&title=Crash&body={text}&event_day=&event_month=&event_year=&event_time=&reason=&version=",
             self.form_token
         );
-        self.post(&format!("/patients/{patient}/records/new"), "application/x-www-form-urlencoded", &body, text)
+        (format!("/patients/{patient}/records/new"), body)
     }
 
     /// Uploads a text file of several segments called `text`.
@@ -136,6 +144,17 @@ impl Browser {
         let unavailable = page.starts_with("HTTP/1.1 503");
         assert!(!unavailable || page.to_ascii_lowercase().contains("retry-after: "), "{}", page.lines().next().unwrap_or_default());
         (!unavailable).then(|| page.starts_with("HTTP/1.1 200") && page.contains(&written.text) && !page.contains("Check failed"))
+    }
+
+    /// The whole answer to a request without a form.
+    pub(crate) fn get(&self, path: &str) -> String {
+        self.send("GET", path, "text/plain", "").unwrap_or_else(|| panic!("no answer to {path}"))
+    }
+
+    /// The whole answer to a record that is sent in.
+    pub(crate) fn try_record(&self, patient: PatientId, text: &str) -> String {
+        let (path, body) = self.record(patient, text);
+        self.send("POST", &path, FORM, &body).unwrap_or_else(|| panic!("no answer to {path}"))
     }
 
     /// The whole answer; `None` when the connection broke.

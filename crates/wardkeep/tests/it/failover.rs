@@ -238,3 +238,32 @@ async fn twenty_five_lost_primaries_lose_nothing_that_was_acknowledged() -> anyh
     assert_eq!(created, present as u64, "entries of the log, and what is there");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_is_told_loses_no_draft_and_ends_without_a_restart() -> anyhow::Result<()> {
+    let Some(mut set) = ReplicaSet::start(1).await? else { return Ok(()) };
+    let ward = Ward::on(&set).await;
+    let (mut server, browser) = (Server::start_node(&ward.home(0), ward.browsers[0].port, NODES[0]), &ward.browsers[0]);
+    server.wait_until_ready();
+    let patient = ward.known.patients[0];
+    let before = browser.write_record(patient, "before-the-outage").expect("a record before the outage");
+    assert!(browser.get("/readyz").starts_with("HTTP/1.1 200"));
+    set.kill(0)?;
+    let answers = [browser.get(&format!("/patients/{patient}")), browser.try_record(patient, "during-the-outage")];
+    for answer in &answers {
+        let head = answer.to_ascii_lowercase();
+        assert!(answer.starts_with("HTTP/1.1 503") && head.contains("retry-after: 5"), "{answer}");
+        assert!(!answer.contains("before-the-outage"), "nothing is shown that the log cannot name");
+    }
+    assert!(answers[1].contains("Send again") && answers[1].contains("during-the-outage"), "the draft is in the answer");
+    assert!(browser.get("/healthz").starts_with("HTTP/1.1 200") && browser.get("/readyz").starts_with("HTTP/1.1 503"));
+    set.restart(0).await?;
+    set.primary().await?;
+    let after = browser.try_record(patient, "during-the-outage");
+    assert!(after.starts_with("HTTP/1.1 303"), "{after}");
+    assert!(browser.shows(&before), "what was written before is there");
+    server.stop();
+    let records = texts(&ward, &set).await;
+    assert_eq!((records.get("before-the-outage"), records.get("during-the-outage")), (Some(&1), Some(&1)));
+    Ok(())
+}
