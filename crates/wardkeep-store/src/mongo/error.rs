@@ -108,7 +108,13 @@ fn code(error: &Driver) -> Option<i32> {
 fn cause(error: &Driver) -> String {
     match &*error.kind {
         ErrorKind::Command(command) => format!("{} ({})", command.code_name, command.code),
-        ErrorKind::ServerSelection { .. } => "no primary can be found; a new replica set needs `rs.initiate()` once".to_owned(),
+        ErrorKind::ServerSelection { message, .. } if message.contains("certificate") => {
+            "its certificate is not trusted; name who signed it with tlsCAFile=FILE in the address".to_owned()
+        }
+        ErrorKind::ServerSelection { .. } => {
+            "no primary can be found; a new replica set needs `rs.initiate()` once, and a server with TLS tls=true in the address"
+                .to_owned()
+        }
         ErrorKind::Io(error) => error.to_string(),
         ErrorKind::ConnectionPoolCleared { .. } => "the connection was cut".to_owned(),
         ErrorKind::DnsResolve { .. } => "the host name is not known".to_owned(),
