@@ -110,21 +110,10 @@ fn texts(ward: &Ward) -> HashMap<String, usize> {
     runtime().block_on(async {
         let clinic = Clinic::open(&ward.data, 5, some_minutes_ago() + 300_000).await.unwrap();
         let doctor = clinic.signed_in(&ward.known, "doctor").await.unwrap();
-        let mut texts = HashMap::new();
+        let mut texts = clinic.record_texts(&doctor, &ward.known.patients).await;
         for patient in &ward.known.patients {
             for view in clinic.app.list_documents(&doctor, *patient).await.unwrap().1 {
                 *texts.entry(view.document.unwrap().name.as_str().trim_end_matches(".txt").to_owned()).or_default() += 1;
-            }
-            let mut after = None;
-            loop {
-                let (_, page) = clinic.app.list_records(&doctor, *patient, after).await.unwrap();
-                for view in page.items {
-                    *texts.entry(view.record.unwrap().body).or_default() += 1;
-                }
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
             }
         }
         clinic.close(&ward.data).await;

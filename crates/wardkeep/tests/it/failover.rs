@@ -167,20 +167,7 @@ async fn texts(ward: &Ward, set: &ReplicaSet) -> HashMap<String, usize> {
     let stores = stores(set, "reader").await;
     let clinic = Clinic::open_over(&ward.home(0), 5, some_minutes_ago() + 300_000, stores).await;
     let doctor = clinic.signed_in(&ward.known, "doctor").await.unwrap();
-    let mut texts = HashMap::new();
-    for patient in &ward.known.patients {
-        let mut after = None;
-        loop {
-            let (_, page) = clinic.app.list_records(&doctor, *patient, after).await.unwrap();
-            for view in page.items {
-                *texts.entry(view.record.unwrap().body).or_default() += 1;
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-    }
+    let texts = clinic.record_texts(&doctor, &ward.known.patients).await;
     clinic.app.shutdown(&clinic.visit()).await.unwrap();
     texts
 }

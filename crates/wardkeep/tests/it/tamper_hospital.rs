@@ -1,6 +1,6 @@
 //! A small hospital on disk, made through the use cases, and everything of it that can be read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -121,6 +121,25 @@ impl Clinic {
     /// What the program says when the session does not hold.
     pub(crate) async fn signed_in(&self, known: &Known, role: &str) -> Result<Ctx, Error> {
         self.app.authenticate(self.visit(), &known.tokens[role]).await
+    }
+
+    /// The text of every record of these patients, with how often it is there.
+    pub(crate) async fn record_texts(&self, doctor: &Ctx, patients: &[PatientId]) -> HashMap<String, usize> {
+        let mut texts = HashMap::new();
+        for patient in patients {
+            let mut after = None;
+            loop {
+                let (_, page) = self.app.list_records(doctor, *patient, after).await.unwrap();
+                for view in page.items {
+                    *texts.entry(view.record.unwrap().body).or_default() += 1;
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        texts
     }
 
     /// Seals the log and lets go of both files.
