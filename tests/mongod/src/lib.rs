@@ -170,7 +170,8 @@ impl ReplicaSet {
         }
         let listed: Vec<Document> =
             members.iter().zip(0_i32..).map(|(member, id)| doc! { "_id": id, "host": format!("127.0.0.1:{}", member.port) }).collect();
-        let settings = doc! { "electionTimeoutMillis": ELECTION_MS };
+        // As docs/mongodb.md advises: a primary that hangs is given up about as soon as one that died.
+        let settings = doc! { "electionTimeoutMillis": ELECTION_MS, "heartbeatTimeoutSecs": 3_i32, "catchUpTimeoutMillis": 2_000_i32 };
         let config = doc! { "_id": NAME, "members": listed, "settings": settings };
         let first = members.first().context("a set has members")?.direct("admin").await?;
         first.run_command(doc! { "replSetInitiate": config }).await?;
