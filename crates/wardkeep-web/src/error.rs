@@ -90,24 +90,16 @@ pub fn show(error: &Error) -> Shown {
             "The integrity check failed",
             "This entry does not match the log. It is kept and marked, and an administrator has been told.",
         ),
-        Error::Unavailable(_) => Shown {
-            retry_after_s: Some(5),
-            ..shown(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "Not available for a moment",
-                "The system cannot write its log now, so nothing was shown and nothing was changed. Try again in a moment.",
-            )
-        },
-        Error::Unknown(_) => Shown {
-            retry_after_s: Some(5),
-            ..shown(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unknown_outcome",
-                "Look whether it was saved",
-                "The answer of the store was lost, so it is not known whether this was saved. Look first, and send it again only when it is not there.",
-            )
-        },
+        Error::Unavailable(_) => out_of_reach(
+            "unavailable",
+            "Not available for a moment",
+            "The system cannot write its log now, so nothing was shown and nothing was changed. Try again in a moment.",
+        ),
+        Error::Unknown(_) => out_of_reach(
+            "unknown_outcome",
+            "Look whether it was saved",
+            "The answer of the store was lost, so it is not known whether this was saved. Look first, and send it again only when it is not there.",
+        ),
         Error::Internal(_) => shown(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -115,6 +107,10 @@ pub fn show(error: &Error) -> Shown {
             "Nothing was changed. Tell your administrator the request number below.",
         ),
     }
+}
+
+fn out_of_reach(code: &'static str, title: &'static str, words: &'static str) -> Shown {
+    Shown { retry_after_s: Some(5), ..shown(StatusCode::SERVICE_UNAVAILABLE, code, title, words) }
 }
 
 #[must_use]
