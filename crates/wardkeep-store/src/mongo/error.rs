@@ -39,12 +39,15 @@ impl Fail {
     /// Nothing was applied, and trying the whole transaction again may work.
     pub(crate) fn transient(&self) -> bool {
         match self {
-            Self::Driver(error) => {
-                error.contains_label(TRANSIENT_TRANSACTION_ERROR) || out_of_reach(error) || code(error) == Some(WRITE_CONFLICT)
-            }
+            Self::Driver(error) => error.contains_label(TRANSIENT_TRANSACTION_ERROR) || out_of_reach(error) || self.is_conflict(),
             Self::Slow => true,
             Self::Store(_) => false,
         }
+    }
+
+    /// Another node's transaction holds a row that this one wants.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Driver(error) if code(error) == Some(WRITE_CONFLICT))
     }
 
     /// The commit may or may not have been applied.

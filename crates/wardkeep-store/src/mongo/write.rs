@@ -26,7 +26,13 @@ use crate::stream::{Growth, Tail};
 
 pub(crate) type Outcomes = Vec<Result<Applied, Refusal>>;
 
-/// Longest wait between two tries of a transaction.
+/// Wait before the next try when another node holds the row that orders all commits.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(2);
+/// A node that meets others lets them go first between its commits: longer than they wait.
+const YIELD: Duration = Duration::from_millis(3);
+/// So many of its next commits.
+const YIELDS: u32 = 16;
+/// Longest wait between two tries of a transaction after anything else.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Longest wait for the answer to one step of a transaction: a member that hangs is given up then,
 /// and the transaction tried again, by then on another primary.
@@ -43,6 +49,8 @@ pub(crate) struct Writing {
     /// What a commit would have made of the stream whose answer was lost for good.
     unanswered: Option<(String, End)>,
     lost: Option<String>,
+    /// Commits that still let other nodes go first.
+    yields: u32,
 }
 
 /// The end of a stream, and how many commits of its run led to it.
@@ -61,6 +69,10 @@ impl Writing {
         }
         if batch.is_empty() {
             return Ok(Vec::new());
+        }
+        if self.yields > 0 {
+            self.yields -= 1;
+            tokio::time::sleep(YIELD).await;
         }
         let mut told = None;
         let tries = self.tries(place, writer, batch, &mut told);
@@ -92,6 +104,11 @@ impl Writing {
             }
             if !failed.transient() && !failed.unknown() {
                 return Err(failed);
+            }
+            if failed.is_conflict() {
+                self.yields = YIELDS;
+                tokio::time::sleep(CONFLICT_PAUSE).await;
+                continue;
             }
             tracing::debug!(?failed, "the transaction is tried again");
             tokio::time::sleep(pause).await;
