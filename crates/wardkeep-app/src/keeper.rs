@@ -11,7 +11,7 @@ use wardkeep_ledger::checkpoint::Monotonic;
 use wardkeep_ledger::proof::check_consistency;
 use wardkeep_ledger::publish::{bundle_path, encode_bundle, last_paths, tile_path};
 use wardkeep_ledger::tree::{TILE_WIDTH, TileId};
-use wardkeep_ledger::{Checkpoint, Class, Hash, Head, StreamId};
+use wardkeep_ledger::{Checkpoint, Class, Hash, Head, Leaf, StreamId};
 use wardkeep_policy::{Action, Resource};
 use wardkeep_store::Find;
 
@@ -20,6 +20,8 @@ use crate::{App, Error, Result, Visit, kinds, tiles, verify};
 
 /// How often streams log each other's heads.
 const PEER_HEADS_MS: i64 = 60_000;
+/// Leaves read at once while looking for shredded keys.
+const HEARD_AT_ONCE: usize = 1_000;
 /// Newest notes of other streams that a start looks through: some minutes of a dozen nodes.
 const NOTED_MAX: usize = 1_000;
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -34,6 +36,8 @@ pub struct State(Mutex<Remembered>);
 struct Remembered {
     signed: HashMap<StreamId, (Monotonic, Moment)>,
     published: HashMap<StreamId, u64>,
+    /// Leaves of the control store's streams that were looked at for shredded keys.
+    heard: HashMap<StreamId, u64>,
     peers_at: Option<Moment>,
     /// How large a stream was when an own stream, named first, logged its head.
     peers: HashMap<(StreamId, StreamId), u64>,
@@ -72,6 +76,7 @@ impl App {
     /// # Errors
     /// `Unavailable`; the caller logs it and tries again.
     pub async fn tick(&self, visit: &Visit) -> Result<()> {
+        self.forget_shredded().await?;
         self.exchange_heads(visit).await?;
         for side in SIDES {
             self.seal_and_publish(side, visit).await?;
@@ -82,6 +87,27 @@ impl App {
                     self.follow(side, &stream).await?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A key that any node shredded is forgotten here too, within a second of its log entry. Which
+    /// patient it was stands in no leaf, so all opened keys are let go.
+    async fn forget_shredded(&self) -> Result<()> {
+        for stream in self.control.streams().await? {
+            let Some(head) = self.control.head(&stream).await? else { continue };
+            let heard = self.state.lock().heard.get(&stream).copied();
+            let (mut from, mut shredded) = (heard.unwrap_or(head.size), heard.is_none());
+            while from < head.size {
+                let entries = self.control.entries(&stream, from, HEARD_AT_ONCE).await?;
+                let Some(last) = entries.last() else { break };
+                from = last.index.saturating_add(1);
+                shredded |= entries.iter().any(|entry| Leaf::decode(&entry.leaf).is_ok_and(|leaf| leaf.class == Class::KeyShredded));
+            }
+            if shredded {
+                self.keys.forget_all();
+            }
+            self.state.lock().heard.insert(stream, from);
         }
         Ok(())
     }

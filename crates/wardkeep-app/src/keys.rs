@@ -1,4 +1,5 @@
-//! Opened patient keys in a bounded cache: 60 s, 10,000 entries, wiped on drop and on erasure.
+//! Opened patient keys in a bounded cache: 60 s, 10,000 entries, wiped on drop, and when any node
+//! shreds a key.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +21,9 @@ impl KeyCache {
     fn get(&self, patient: PatientId, now: Moment) -> Option<PatientKey> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.get(&patient).filter(|(at, _)| now.since_ms(*at) < LIFE_MS).map(|(_, key)| key.clone())
+    }
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
     pub(crate) fn put(&self, patient: PatientId, key: PatientKey, now: Moment) {
         let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,8 +17,9 @@ use wardkeep_domain::account::Role;
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::PatientForm;
-use wardkeep_ledger::{Class, Discloses, Leaf, StreamId};
-use wardkeep_store::{Changeset, DocId, Kind, MemoryStore, Owner, Put, Seq, SqliteOptions, SqliteStore, Store, Version, Writer};
+use wardkeep_ledger::commitment::Label;
+use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Leaf, Outcome, Salt, StreamId};
+use wardkeep_store::{Changeset, DocId, Erase, Kind, MemoryStore, Owner, Put, Seq, SqliteOptions, SqliteStore, Store, Version, Writer};
 use wardkeep_vault::KeyFile;
 
 /// 25 November 2026.
@@ -114,6 +115,25 @@ impl House {
     /// The same to the patient's wrapped key.
     pub(crate) async fn damage_key(&self, patient: PatientId) {
         overwrite(&self.control, Kind(4), patient.bytes(), patient).await;
+    }
+    /// Removes a patient's key with the event that says so, as a node called `eraser` would.
+    pub(crate) async fn shred_key(&self, patient: PatientId) {
+        let writer = Writer { stream: StreamId::parse("control.eraser").unwrap(), boot: [1; 16] };
+        let nothing = Commitment::new(&Salt([0; 32]), Label::Detail, &[]);
+        let event = Draft {
+            time_ms: self.visit().now.0,
+            event: EventId([1; 16]),
+            class: Class::KeyShredded,
+            outcome: Outcome::Success,
+            actor: nothing,
+            subject: None,
+            resource: nothing,
+            detail: nothing,
+        };
+        let erases = vec![Erase { kind: Kind(4), id: DocId(patient.bytes()) }];
+        let (expects, puts, blobs) = (Vec::new(), Vec::new(), Vec::new());
+        let change = Changeset { expects, puts, erases, blobs, events: vec![event], discloses: Discloses::Nothing };
+        self.control.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
     }
     /// How many versions of a kind the records store holds.
     pub(crate) async fn stored(&self, kind: Kind) -> usize {

@@ -107,3 +107,18 @@ async fn heads_of_all_streams_stand_in_the_logs_of_all_and_idle_nodes_stop_talki
     assert!(sizes[0] > 2, "the first exchange names the other streams: {sizes:?}");
     assert_eq!(sizes[6], sizes[7], "heads that grew by such notes alone are not noted again: {sizes:?}");
 }
+
+#[tokio::test]
+async fn a_key_that_one_node_shredded_is_forgotten_by_the_others_with_the_next_tick() {
+    let house = House::new().await;
+    let token = house.sign_in(Role::Doctor, "doctor@test.example").await;
+    let doctor = house.request(&token).await;
+    let (gone, kept) = (house.patient(&doctor, "1000001").await, house.patient(&doctor, "1000002").await);
+    house.app.tick(&house.visit()).await.unwrap();
+    house.app.open_chart(&doctor, gone).await.unwrap();
+    house.shred_key(gone).await;
+    house.app.open_chart(&doctor, gone).await.expect("opened keys are remembered for a while");
+    house.app.tick(&house.visit()).await.unwrap();
+    assert!(matches!(house.app.open_chart(&doctor, gone).await, Err(Error::NotFound)));
+    house.app.open_chart(&doctor, kept).await.unwrap();
+}
