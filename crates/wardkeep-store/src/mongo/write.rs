@@ -46,8 +46,8 @@ const BATCH_TIME: Duration = Duration::from_secs(25);
 #[derive(Default)]
 pub(crate) struct Writing {
     known: HashMap<String, End>,
-    /// What a commit would have made of the stream whose answer was lost for good.
-    unanswered: Option<(String, End)>,
+    /// What commits would have made of the streams whose answers were lost, until one is answered.
+    unanswered: Vec<(String, End)>,
     lost: Option<String>,
     /// Commits that still let other nodes go first.
     yields: u32,
@@ -76,13 +76,18 @@ impl Writing {
         }
         let mut told = None;
         let tries = self.tries(place, writer, batch, &mut told);
-        match tokio::time::timeout(BATCH_TIME + for_items(batch), tries).await {
-            Ok(done) => done,
-            Err(_) if told.is_some() => {
-                self.unanswered = told.map(|(end, _)| (writer.stream.as_str().to_owned(), end));
+        let done = tokio::time::timeout(BATCH_TIME + for_items(batch), tries).await.unwrap_or(Err(Fail::Slow));
+        match (done, told) {
+            // However it ended: a commit was sent, and nobody has said what became of it.
+            (Err(_), Some((end, _))) => {
+                self.unanswered.push((writer.stream.as_str().to_owned(), end));
                 Err(StoreError::Unknown { place: place.name.clone() }.into())
             }
-            Err(_) => Err(Fail::Slow),
+            (Ok(outcomes), _) => {
+                self.unanswered.clear();
+                Ok(outcomes)
+            }
+            (failed, None) => failed,
         }
     }
 
@@ -160,17 +165,17 @@ impl Writing {
     }
 
     /// The end of the stream, checked against the database: whoever else moved it has taken it over.
-    async fn end(&mut self, transaction: &mut Transaction<'_>, name: &str, found: Option<Stored>) -> Result<End, Fail> {
-        if let Some((stream, end)) = self.unanswered.take_if(|(stream, _)| stream == name)
-            && found.as_ref().is_some_and(|found| found.is(&end))
-        {
-            self.known.insert(stream, end);
-        }
-        match (self.known.get(name), found) {
-            (None, None) => Ok(End::default()),
-            (None, Some(stored)) => stored.restore(transaction, name).await,
-            (Some(known), Some(stored)) if stored.is(known) => Ok(known.clone()),
-            (Some(_), _) => Err(StoreError::StreamLost(name.to_owned()).into()),
+    async fn end(&self, transaction: &mut Transaction<'_>, name: &str, found: Option<Stored>) -> Result<End, Fail> {
+        let waiting = self.unanswered.iter().filter(|(stream, _)| stream == name).map(|(_, end)| end);
+        let known = self.known.get(name);
+        match found {
+            None if known.is_none() => Ok(End::default()),
+            None => Err(StoreError::StreamLost(name.to_owned()).into()),
+            Some(stored) => match known.into_iter().chain(waiting).find(|end| stored.is(end)) {
+                Some(end) => Ok(end.clone()),
+                None if known.is_none() => stored.restore(transaction, name).await,
+                None => Err(StoreError::StreamLost(name.to_owned()).into()),
+            },
         }
     }
 }

@@ -175,6 +175,30 @@ async fn a_commit_that_fails_half_way_or_whose_answer_is_lost_is_applied_once() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_nobody_answers_for_is_called_unknown_and_the_stream_goes_on() -> Result<()> {
+    let Some(set) = ReplicaSet::start(1).await? else { return Ok(()) };
+    let store = MongoStore::open(&set.address("ward"), "main").await?;
+    assert!(store.commit(&writer("ward.main", 1), vec![change(put(1, 1), 1)]).await?[0].is_ok());
+    // One whose commit is refused was not applied; one that is applied answers with doubt for ever.
+    let refused = doc! { "failCommands": ["commitTransaction"], "errorCode": 13 };
+    let doubted = doc! { "failCommands": ["commitTransaction"], "writeConcernError": { "code": 91, "errmsg": "shutting down" } };
+    let mut there = 1;
+    for (number, (fault, applied)) in (2_u32..).step_by(2).zip([(refused, 0), (doubted, 1)]) {
+        let admin = set.direct(0, "admin").await?;
+        admin.run_command(doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": fault.clone() }).await?;
+        let unknown = store.commit(&writer("ward.main", 1), vec![change(put(number, 1), number)]).await;
+        assert!(matches!(unknown, Err(StoreError::Unknown { .. })), "{fault}: {unknown:?}");
+        admin.run_command(doc! { "configureFailPoint": "failCommand", "mode": "off" }).await?;
+        let next = store.commit(&writer("ward.main", 1), vec![change(put(number + 1, 1), number + 1)]).await?;
+        assert!(next[0].is_ok(), "{fault}: {next:?}");
+        there += 1 + applied;
+        assert_eq!((documents(&store).await.len(), size(&store, "ward.main").await), (there, there as u64), "{fault}");
+    }
+    assert!(store.inspection().flaws().await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_write_side_by_side_exclude_each_other_and_order_their_commits() -> Result<()> {
     const EACH: u32 = 40;
     let Some(set) = ReplicaSet::start(1).await? else { return Ok(()) };
