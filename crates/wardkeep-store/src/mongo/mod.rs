@@ -1,7 +1,8 @@
 //! The engine for more than one machine: a MongoDB replica set or sharded cluster, from 6.0 on.
 //!
 //! One transaction for each committed batch, with write concern majority and journal, so that no
-//! election takes back what was acknowledged; reads with read concern majority, from the primary.
+//! election takes back what was acknowledged; reads with read concern majority, from a primary
+//! that shows all of it ([`primary`]).
 //! Several nodes may share a store: each writes streams of its own, and one row orders the
 //! commits of all. Collections, indexes and shard keys stand in [`schema`].
 
@@ -11,6 +12,7 @@ mod claim;
 mod error;
 mod inspect;
 mod place;
+mod primary;
 mod read;
 mod receive;
 mod rows;
@@ -29,7 +31,7 @@ use crate::contract::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Ow
 use crate::inspect::{Beside, BlobShape, Flaw, Inspect};
 use crate::receive::{Receive, Rows};
 use error::Fail;
-use place::{FRESH_TIME, Place, in_time, within};
+use place::{Place, in_time};
 use write::Writing;
 
 /// A store in one database. See the module.
@@ -82,22 +84,14 @@ impl MongoStore {
         in_time(operation).await.map_err(|fail| fail.at(&self.place.name, doing))
     }
 
-    /// A read, asked again when its answer takes long: a primary that hung may answer after another
-    /// one was elected, and then it does not know what has been acknowledged since.
+    /// A read that shows all that was acknowledged before it.
     async fn read<T, F: Future<Output = Result<T, Fail>>>(&self, doing: &'static str, operation: impl Fn() -> F) -> Result<T, StoreError> {
-        let fresh = async {
-            loop {
-                match within(FRESH_TIME, operation()).await {
-                    Err(Fail::Slow) => tracing::debug!(doing, "no answer yet; asking again"),
-                    done => return done,
-                }
-            }
-        };
-        in_time(fresh).await.map_err(|fail| fail.at(&self.place.name, doing))
+        in_time(primary::fresh(&self.place, operation)).await.map_err(|fail| fail.at(&self.place.name, doing))
     }
 
     /// Work over everything that is stored, which may take long.
     async fn walked<T>(&self, doing: &'static str, operation: impl Future<Output = Result<T, Fail>>) -> Result<T, StoreError> {
+        in_time(primary::settle(&self.place)).await.map_err(|fail| fail.at(&self.place.name, doing))?;
         operation.await.map_err(|fail| fail.at(&self.place.name, doing))
     }
 }

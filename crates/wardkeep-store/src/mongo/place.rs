@@ -1,5 +1,6 @@
 //! Where the database is: the address, what it must be able to do, and how it is named in texts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::bson::doc;
@@ -7,6 +8,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern}
 use mongodb::{Client, Database};
 
 use super::error::Fail;
+use super::primary::Elections;
 use crate::contract::StoreError;
 
 /// Longest wait for a member that takes writes. Elections take a few seconds.
@@ -28,6 +30,7 @@ pub(crate) struct Place {
     pub(crate) client: Client,
     pub(crate) database: Database,
     pub(crate) name: String,
+    pub(crate) elections: Arc<Elections>,
 }
 
 impl std::fmt::Debug for Place {
@@ -85,10 +88,12 @@ impl Place {
         options.write_concern = Some(durable());
         // Reads go to the primary: a second member may lag behind what was acknowledged.
         options.selection_criteria = None;
+        let elections = Arc::new(Elections::default());
+        options.sdam_event_handler = Some(Elections::follow(elections.clone()));
         let client =
             Client::with_options(options).map_err(|_| unfit(&shown, "the options of the address cannot be used together", form))?;
         let database = client.database(&name);
-        let place = Self { client, database, name: shown };
+        let place = Self { client, database, name: shown, elections };
         in_time(place.check()).await.map_err(|fail| fail.at(&place.name, "connecting to the database"))?;
         Ok(place)
     }
