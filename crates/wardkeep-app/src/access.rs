@@ -57,7 +57,7 @@ impl App {
 
     /// Facts about the actor's session alone.
     pub(crate) fn session_facts(&self, ctx: &Ctx) -> Facts {
-        Facts { in_care: false, second_factor: true, fresh: ctx.is_fresh() }
+        Facts { in_care: false, emergency: false, second_factor: true, fresh: ctx.is_fresh() }
     }
 
     /// May this actor do this to the hospital or to an account?
@@ -72,13 +72,26 @@ impl App {
     /// May this actor do this in this patient's chart? Looks up the care relationship first.
     /// A patient that does not exist is denied like one that may not be seen.
     pub(crate) async fn permit_chart(&self, ctx: &Ctx, action: Action, patient: PatientId, author: Option<AccountId>) -> Result<Permit> {
+        self.permit_chart_with(ctx, action, patient, author, |facts| facts).await
+    }
+
+    /// The same, with facts that will hold when the act is done.
+    pub(crate) async fn permit_chart_with(
+        &self,
+        ctx: &Ctx,
+        action: Action,
+        patient: PatientId,
+        author: Option<AccountId>,
+        then: impl Fn(Facts) -> Facts,
+    ) -> Result<Permit> {
         self.keep_pace(ctx, action).await?;
         let in_care = match ctx.actor {
             Actor::Account { id, role, .. } if role.is_staff() => self.care_team(patient).await?.0.holds(id),
             _ => false,
         };
         let resource = Resource::Chart { patient, author };
-        match self.policy.decide(ctx.actor, action, resource, Facts { in_care, ..self.session_facts(ctx) }) {
+        let facts = then(Facts { in_care, emergency: ctx.emergency(patient).is_some(), ..self.session_facts(ctx) });
+        match self.policy.decide(ctx.actor, action, resource, facts) {
             Ok(permit) => Ok(permit),
             Err(denial) => Err(self.denied(ctx, resource, denial).await),
         }

@@ -143,6 +143,10 @@ impl<'a> Act<'a> {
     pub(crate) fn by(app: &'a App, side: Side, ctx: &'a Ctx, class: Class) -> Self {
         Self::new(app, side, &ctx.visit, Who::of(ctx), class)
     }
+    /// The id of its log entry.
+    pub(crate) fn event(&self) -> EventId {
+        self.event
+    }
     pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self

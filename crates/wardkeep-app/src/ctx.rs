@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wardkeep_domain::account::session::Session;
 use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::{Date, Moment};
+use wardkeep_domain::emergency::Emergency;
 use wardkeep_domain::{AccountId, PatientId, id};
 use wardkeep_policy::Actor;
 
@@ -105,6 +106,11 @@ impl Ctx {
     #[must_use]
     pub fn own_patient(&self) -> Option<PatientId> {
         self.account.as_ref().and_then(|account| account.patient)
+    }
+    /// This session's emergency access to the patient's chart, while it lasts.
+    #[must_use]
+    pub fn emergency(&self, patient: PatientId) -> Option<Emergency> {
+        self.session.as_ref().and_then(|session| session.emergency(patient, self.visit.now).copied())
     }
     /// Was a factor proven within the last five minutes (or is this the operator)?
     #[must_use]

@@ -40,6 +40,10 @@ pub const ASSESSMENT: Kind = Kind(44);
 pub const IMPORT_FILE: Kind = Kind(45);
 /// Sealed blob of a document (id = document id).
 pub const BLOB: Kind = Kind(46);
+/// An emergency access in the review queue (staff purpose: it tells nothing of the chart).
+pub const EMERGENCY: Kind = Kind(47);
+/// A patient's question about an entry of the log.
+pub const QUESTION: Kind = Kind(48);
 
 // Both stores.
 /// The clear event behind a leaf (id = event id).
@@ -67,6 +71,8 @@ pub fn name(kind: Kind) -> &'static str {
         ASSESSMENT => "assessment",
         IMPORT_FILE => "import file",
         BLOB => "file",
+        EMERGENCY => "emergency access",
+        QUESTION => "question",
         EVENT => "event",
         _ => "unknown",
     }

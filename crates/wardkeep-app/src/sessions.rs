@@ -245,6 +245,15 @@ impl App {
         let terms = vec![self.session_term(session.account)];
         act.put_own(Purpose::Staff, kinds::SESSION, token.id, 1, &Stored { session, hash: token.hash }, terms, Vec::new())
     }
+    /// Writes the next version of a live session, changed.
+    pub(crate) async fn put_session_again(&self, act: &mut Act<'_>, id: SessionId, change: impl FnOnce(&mut Session)) -> Result<()> {
+        let id = DocId(id.bytes());
+        let opened = self.session(id).await?.filter(|opened| opened.body.session.revoked_at.is_none()).ok_or(Error::SignedOut)?;
+        let mut stored = opened.body.clone();
+        change(&mut stored.session);
+        let terms = vec![self.session_term(stored.session.account)];
+        act.put_own(Purpose::Staff, kinds::SESSION, id, opened.version.saturating_add(1), &stored, terms, Vec::new())
+    }
     /// Puts the end of all sessions of an account into a change. The caller also writes or expects
     /// the credentials, which every sign-in writes, so that none slips in between.
     pub(crate) async fn end_sessions(&self, act: &mut Act<'_>, account: AccountId, keep: Option<SessionId>, now: Moment) -> Result<usize> {

@@ -48,6 +48,10 @@ id_type! {
     SessionId,
     /// An event of the log.
     LogEventId,
+    /// One emergency access.
+    EmergencyId,
+    /// A patient's question about an entry of the log.
+    QuestionId,
 }
 
 /// UUIDv7 bytes from a time and ten random bytes (RFC 9562 section 5.7).

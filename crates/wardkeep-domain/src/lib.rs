@@ -7,10 +7,12 @@
 pub mod account;
 pub mod date;
 pub mod document;
+pub mod emergency;
 pub mod field;
 pub mod id;
 pub mod name;
 pub mod patient;
+pub mod question;
 pub mod record;
 pub mod stroke;
 

@@ -32,6 +32,8 @@ pub enum Action {
     UploadDocument,
     VoidDocument,
     ReadAccessHistory,
+    TakeEmergencyAccess,
+    AskAboutAccess,
     // stroke
     ListAssessments,
     ReadAssessment,
@@ -46,6 +48,7 @@ pub enum Action {
     ExportLog,
     ReadHealth,
     RunVerification,
+    ReviewAccess,
     // background jobs, as actors with one narrow role
     RunJob,
 }
@@ -77,6 +80,8 @@ impl Action {
         Action::UploadDocument,
         Action::VoidDocument,
         Action::ReadAccessHistory,
+        Action::TakeEmergencyAccess,
+        Action::AskAboutAccess,
         Action::ListAssessments,
         Action::ReadAssessment,
         Action::WriteAssessment,
@@ -89,6 +94,7 @@ impl Action {
         Action::ExportLog,
         Action::ReadHealth,
         Action::RunVerification,
+        Action::ReviewAccess,
         Action::RunJob,
     ];
     /// `open_chart` and so on: the Cedar action id and the name in the matrix.
@@ -120,6 +126,8 @@ impl Action {
             Action::UploadDocument => "upload_document",
             Action::VoidDocument => "void_document",
             Action::ReadAccessHistory => "read_access_history",
+            Action::TakeEmergencyAccess => "take_emergency_access",
+            Action::AskAboutAccess => "ask_about_access",
             Action::ListAssessments => "list_assessments",
             Action::ReadAssessment => "read_assessment",
             Action::WriteAssessment => "write_assessment",
@@ -132,6 +140,7 @@ impl Action {
             Action::ExportLog => "export_log",
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
+            Action::ReviewAccess => "review_access",
             Action::RunJob => "run_job",
         }
     }

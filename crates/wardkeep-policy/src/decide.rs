@@ -36,6 +36,8 @@ pub enum Resource {
 pub struct Facts {
     /// The actor is in the patient's care team.
     pub in_care: bool,
+    /// The session holds emergency access to the patient's chart.
+    pub emergency: bool,
     /// The session has proven a second factor.
     pub second_factor: bool,
     /// A factor was proven within the last five minutes.
@@ -227,15 +229,16 @@ struct Related {
     own: bool,
     author: bool,
     oneself: bool,
+    emergency: bool,
 }
 
 impl Related {
     /// As the schema's `Facts` call them, in the order of [`Related::bits`].
-    const NAMES: [&str; 6] = ["second_factor", "fresh", "in_care", "own", "author", "self"];
+    const NAMES: [&str; 7] = ["second_factor", "fresh", "in_care", "own", "author", "self", "emergency"];
 
     /// Place among the prepared contexts.
     fn bits(&self) -> usize {
-        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself];
+        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency];
         facts.into_iter().rev().fold(0, |bits, fact| bits << 1 | usize::from(fact))
     }
     fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
@@ -249,8 +252,9 @@ impl Related {
             Resource::Hospital => (false, false, false),
         };
         // Only staff care for patients, whatever the asker found.
-        let in_care = facts.in_care && matches!(actor, Actor::Account { role, .. } if role.is_staff());
-        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself }
+        let staff = matches!(actor, Actor::Account { role, .. } if role.is_staff());
+        let (in_care, emergency) = (facts.in_care && staff, facts.emergency && staff);
+        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself, emergency }
     }
     /// 403 when the actor may know that the thing exists, else 404. Whoever is not wholly signed in
     /// or not active learns nothing.
@@ -258,7 +262,7 @@ impl Related {
         match resource {
             Resource::Hospital => true,
             _ if !self.second_factor || !actor.is_active() => false,
-            Resource::Chart { .. } => self.in_care || self.own || actor.has_role(Role::Registrar),
+            Resource::Chart { .. } => self.in_care || self.emergency || self.own || actor.has_role(Role::Registrar),
             Resource::Account { .. } => self.oneself || actor.has_role(Role::Administrator),
         }
     }
@@ -301,7 +305,12 @@ mod tests {
         let policy = Policy::embedded().unwrap();
         let chart = Resource::Chart { patient: PatientId::from_bytes([2; 16]), author: None };
         let denial = policy
-            .decide(staff(Role::Administrator), Action::OpenChart, chart, Facts { second_factor: true, in_care: true, fresh: true })
+            .decide(
+                staff(Role::Administrator),
+                Action::OpenChart,
+                chart,
+                Facts { second_factor: true, in_care: true, emergency: true, fresh: true },
+            )
             .unwrap_err();
         assert_eq!(denial.rule, "administrator-no-clinical");
     }

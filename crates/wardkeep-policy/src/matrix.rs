@@ -39,6 +39,7 @@ impl Target {
             | A::ExportLog
             | A::ReadHealth
             | A::RunVerification
+            | A::ReviewAccess
             | A::RunJob => Target::Hospital,
             A::LinkAccount
             | A::ReadDemographics
@@ -54,6 +55,8 @@ impl Target {
             | A::UploadDocument
             | A::VoidDocument
             | A::ReadAccessHistory
+            | A::TakeEmergencyAccess
+            | A::AskAboutAccess
             | A::ReadAssessment
             | A::WriteAssessment
             | A::AmendAssessment
@@ -74,6 +77,8 @@ pub enum Standing {
     StrangerAuthor,
     InCare,
     InCareAuthor,
+    /// Not in care, with emergency access.
+    Emergency,
     /// The patient whose chart it is.
     Own,
     OtherAccount,
@@ -81,12 +86,13 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub const ALL: [Standing; 8] = [
+    pub const ALL: [Standing; 9] = [
         Standing::Hospital,
         Standing::Stranger,
         Standing::StrangerAuthor,
         Standing::InCare,
         Standing::InCareAuthor,
+        Standing::Emergency,
         Standing::Own,
         Standing::OtherAccount,
         Standing::OwnAccount,
@@ -106,6 +112,7 @@ impl Standing {
             Standing::StrangerAuthor => "not in care, author",
             Standing::InCare => "in care",
             Standing::InCareAuthor => "in care, author",
+            Standing::Emergency => "emergency",
             Standing::Own => "own",
             Standing::OtherAccount => "another's",
             Standing::OwnAccount => "own",
@@ -177,14 +184,15 @@ impl Question {
         let chart = |patient, author| Resource::Chart { patient, author: Some(author) };
         let resource = match self.standing {
             Standing::Hospital => Resource::Hospital,
-            Standing::Stranger | Standing::InCare => chart(OTHER_PATIENT, OTHER),
+            Standing::Stranger | Standing::InCare | Standing::Emergency => chart(OTHER_PATIENT, OTHER),
             Standing::StrangerAuthor | Standing::InCareAuthor => chart(OTHER_PATIENT, ACTOR),
             Standing::Own => chart(PATIENT, OTHER),
             Standing::OtherAccount => Resource::Account { id: OTHER, role: Role::Nurse },
             Standing::OwnAccount => Resource::Account { id: ACTOR, role: Role::Nurse },
         };
         let in_care = matches!(self.standing, Standing::InCare | Standing::InCareAuthor);
-        policy.decide(actor, self.action, resource, Facts { in_care, second_factor: self.second_factor, fresh: self.fresh })
+        let emergency = self.standing == Standing::Emergency;
+        policy.decide(actor, self.action, resource, Facts { in_care, emergency, second_factor: self.second_factor, fresh: self.fresh })
     }
 }
 

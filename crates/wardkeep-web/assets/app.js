@@ -109,6 +109,14 @@ if (idle) {
   });
 }
 
+// Emergency access counts down.
+all('[data-left]').forEach(left => {
+  const ends = performance.now() + Number(left.dataset.left);
+  const show = () => { left.textContent = ` (${Math.max(0, Math.ceil((ends - performance.now()) / 60000))} min left)`; };
+  show();
+  setInterval(show, 10000);
+});
+
 all('[data-print]').forEach(button => button.addEventListener('click', () => print()));
 
 // The account menu closes on a click outside and on Esc.

@@ -6,6 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use wardkeep_app::Ctx;
 use wardkeep_domain::FieldErrors;
 use wardkeep_domain::account::{Role, session};
+use wardkeep_domain::emergency::Emergency;
 
 use crate::cookies;
 use crate::web::Web;
@@ -31,6 +32,18 @@ pub struct User {
     pub idle_warning_ms: i64,
 }
 
+/// One emergency access in the bar.
+#[derive(Clone, Debug)]
+pub struct EmergencyBar {
+    /// `/patients/{id}`.
+    pub chart: String,
+    /// Where the end is posted to.
+    pub end: String,
+    /// `14:52`.
+    pub until: String,
+    pub left_ms: i64,
+}
+
 /// What every template needs. Put it first in a template's struct as `page`.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -46,6 +59,8 @@ pub struct Page {
     /// Goes into every form as `csrf`.
     pub csrf: String,
     pub notice: Option<Notice>,
+    /// Emergency access that this session holds: a bar on every page.
+    pub emergencies: Vec<EmergencyBar>,
     /// Set when a form came back with errors: the title starts with `Error: `.
     pub failed: bool,
     pub request: [u8; 16],
@@ -85,6 +100,11 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "assessment-written", words: "The assessment is signed and in the log." },
     Notice { code: "assessment-amended", words: "The assessment is amended. The earlier version stays readable." },
     Notice { code: "assessment-voided", words: "The assessment is voided." },
+    Notice { code: "emergency-opened", words: "The record is open to you for 60 minutes. The patient and the privacy officer are told." },
+    Notice { code: "emergency-ended", words: "The emergency access has ended." },
+    Notice { code: "reviewed", words: "The review is closed. The patient reads your decision." },
+    Notice { code: "asked", words: "Your question is sent to the privacy officer. The answer appears here." },
+    Notice { code: "answered", words: "The answer is sent." },
     Notice { code: "imported", words: "The file is imported." },
     Notice { code: "import-unchanged", words: "Everything in this file is here already. Nothing was changed." },
 ];
@@ -103,6 +123,7 @@ impl Page {
             theme: cookies::get(&web.settings, headers, cookies::THEME).filter(|t| t == "light" || t == "dark").unwrap_or_default(),
             path: "/".to_owned(),
             csrf: String::new(),
+            emergencies: Vec::new(),
             notice: cookies::get(&web.settings, headers, cookies::NOTICE).and_then(|code| NOTICES.iter().find(|n| n.code == code).copied()),
             failed: false,
             request,
@@ -132,6 +153,7 @@ impl Page {
             nav,
             path: path.to_owned(),
             csrf: ctx.form_token().to_owned(),
+            emergencies: emergencies(ctx),
             ..Self::visitor(web, headers, ctx.visit().request, title)
         }
     }
@@ -155,6 +177,17 @@ impl Page {
     pub fn is_staff(&self) -> bool {
         self.user.as_ref().is_some_and(|user| user.role.is_staff())
     }
+}
+
+fn emergencies(ctx: &Ctx) -> Vec<EmergencyBar> {
+    let held = ctx.session().map(|session| session.emergencies.as_slice()).unwrap_or_default();
+    let bar = |emergency: &Emergency| EmergencyBar {
+        chart: format!("/patients/{}", emergency.patient),
+        end: format!("/emergency/{}/end", emergency.id),
+        until: emergency.until.rfc3339().get(11..16).unwrap_or_default().to_owned(),
+        left_ms: emergency.until.since_ms(ctx.now()),
+    };
+    held.iter().filter(|emergency| emergency.is_live(ctx.now())).map(bar).collect()
 }
 
 fn is_current(href: &str, path: &str) -> bool {
@@ -184,7 +217,12 @@ fn nav(role: Role) -> Vec<NavItem> {
             item("/health", "settings", "Health"),
         ],
         Role::PrivacyOfficer => {
-            vec![item("/", "layout-dashboard", "Overview"), item("/log", "history", "Log"), item("/health", "settings", "Health")]
+            vec![
+                item("/", "layout-dashboard", "Overview"),
+                item("/reviews", "shield-alert", "Reviews"),
+                item("/log", "history", "Log"),
+                item("/health", "settings", "Health"),
+            ]
         }
         Role::Patient => vec![
             item("/my/access", "eye", "Who looked"),

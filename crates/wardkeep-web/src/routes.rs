@@ -123,7 +123,7 @@ fn everybody() -> Vec<Route> {
 
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
-    use crate::pages::{activate, home, my, security};
+    use crate::pages::{activate, emergency, home, my, security};
     use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
@@ -135,6 +135,7 @@ fn own() -> Vec<Route> {
         form("/security/sessions/{session}/end", Signed(UseOwnAccount), security::end_session),
         page("/security/confirm", Signed(UseOwnAccount), security::confirm_page),
         form("/security/confirm", Signed(UseOwnAccount), security::confirm),
+        form("/emergency/{emergency}/end", Signed(UseOwnAccount), emergency::end),
         page("/activate", Signed(UseOwnAccount), activate::page),
         form("/activate", Signed(UseOwnAccount), activate::activate),
         page("/my/access", Signed(ReadAccessHistory), my::access),
@@ -145,8 +146,11 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, health, log};
-    use Action::{ExportLog, InviteStaff, ListAccounts, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, RevokeSession, SuspendAccount};
+    use crate::pages::{accounts, health, log, reviews};
+    use Action::{
+        ExportLog, InviteStaff, ListAccounts, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, ReviewAccess, RevokeSession,
+        SuspendAccount,
+    };
     use Guard::Signed;
     vec![
         page("/accounts", Signed(ListAccounts), accounts::list),
@@ -161,6 +165,10 @@ fn house() -> Vec<Route> {
         form("/log/export", Signed(ExportLog), log::export),
         page("/log/{event}", Signed(ReadLog), log::entry),
         page("/log/{event}/proof", Signed(ReadLog), log::proof),
+        page("/reviews", Signed(ReviewAccess), reviews::list),
+        page("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::emergency),
+        form("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::decide),
+        form("/reviews/questions/{question}", Signed(ReviewAccess), reviews::answer),
         page("/health", Signed(ReadHealth), health::page),
     ]
 }
@@ -190,15 +198,20 @@ fn patients() -> Vec<Route> {
 /// One patient's chart.
 fn charts() -> Vec<Route> {
     use crate::pages::documents::UPLOAD_BYTES_MAX;
-    use crate::pages::{chart, documents, records};
+    use crate::pages::{chart, documents, emergency, my, records};
     use Action::{
-        AmendRecord, OpenChart, ReadAccessHistory, ReadDocument, ReadRecord, UploadDocument, VoidDocument, VoidRecord, WriteRecord,
+        AmendRecord, AskAboutAccess, OpenChart, ReadAccessHistory, ReadDocument, ReadRecord, TakeEmergencyAccess, UploadDocument,
+        VoidDocument, VoidRecord, WriteRecord,
     };
     use Guard::Signed;
     vec![
         page("/patients/{patient}", Signed(OpenChart), chart::summary),
         page("/patients/{patient}/access", Signed(ReadAccessHistory), chart::access),
         page("/patients/{patient}/access/{event}/proof", Signed(ReadAccessHistory), chart::proof),
+        form_page("/patients/{patient}/access/{event}/ask", Signed(AskAboutAccess), my::ask_page),
+        form("/patients/{patient}/access/{event}/ask", Signed(AskAboutAccess), my::ask),
+        page("/patients/{patient}/emergency", Signed(TakeEmergencyAccess), emergency::page),
+        form("/patients/{patient}/emergency", Signed(TakeEmergencyAccess), emergency::take),
         page("/patients/{patient}/records", Signed(ReadRecord), records::list),
         form_page("/patients/{patient}/records/new", Signed(WriteRecord), records::new_page),
         form("/patients/{patient}/records/new", Signed(WriteRecord), records::write),
@@ -245,7 +258,7 @@ fn stroke() -> Vec<Route> {
 
 /// A form into which somebody has put work that should not be lost.
 fn holds_work(route: &Route) -> bool {
-    let work = route.path.starts_with("/patients") || route.path.starts_with("/stroke");
+    let work = ["/patients", "/stroke", "/reviews"].iter().any(|area| route.path.starts_with(area));
     work && route.method == "POST" && route.body_max == FORM_BYTES_MAX
 }
 

@@ -222,7 +222,7 @@ impl App {
         Ok((merged, more.then_some((control, records))))
     }
 
-    async fn log_rows(&self, ctx: &Ctx, documents: &[(Side, Document, Moment)], receipt: &Receipt) -> Result<Vec<LogRow>> {
+    pub(crate) async fn log_rows(&self, ctx: &Ctx, documents: &[(Side, Document, Moment)], receipt: &Receipt) -> Result<Vec<LogRow>> {
         let patients: Vec<PatientId> =
             documents.iter().filter(|(_, d, _)| d.owner.0 != [0; 16]).map(|(_, d, _)| PatientId::from_bytes(d.owner.0)).collect();
         let keys = if sees_patients(ctx) { self.patient_keys(&patients, ctx.now()).await? } else { HashMap::new() };

@@ -140,6 +140,7 @@ impl App {
             address: visit.address.clone(),
             device: visit.device.clone(),
             revoked_at: None,
+            emergencies: Vec::new(),
         };
         let mut act = Act::new(self, Side::Control, visit, who(visit, account), Class::SignIn).detail("step", how.step);
         gate.clear(&mut act)?;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Role;
 use crate::date::Moment;
-use crate::{AccountId, SessionId};
+use crate::emergency::Emergency;
+use crate::{AccountId, PatientId, SessionId};
 
 /// Staff sessions end after this long without a request.
 pub const IDLE_MS_MAX: i64 = 15 * 60 * 1000;
@@ -37,6 +38,9 @@ pub struct Session {
     /// "Chromium on Linux".
     pub device: String,
     pub revoked_at: Option<Moment>,
+    /// Charts outside the holder's care that this session may open for a while.
+    #[serde(default)]
+    pub emergencies: Vec<Emergency>,
 }
 
 impl std::fmt::Debug for Session {
@@ -66,6 +70,11 @@ impl Session {
         } else {
             Ok(())
         }
+    }
+    /// The emergency access to this patient's chart that holds now.
+    #[must_use]
+    pub fn emergency(&self, patient: PatientId, now: Moment) -> Option<&Emergency> {
+        self.emergencies.iter().find(|emergency| emergency.patient == patient && emergency.is_live(now))
     }
     #[must_use]
     pub fn is_fresh(&self, now: Moment) -> bool {

@@ -50,7 +50,12 @@ fn patient() -> impl Strategy<Value = PatientId> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<(bool, bool, bool)>().prop_map(|(in_care, second_factor, fresh)| Facts { in_care, second_factor, fresh })
+    any::<(bool, bool, bool, bool)>().prop_map(|(in_care, emergency, second_factor, fresh)| Facts {
+        in_care,
+        emergency,
+        second_factor,
+        fresh,
+    })
 }
 
 fn state() -> impl Strategy<Value = AccountState> {
@@ -178,6 +183,9 @@ proptest! {
         if !named.contains(&"fresh") && action != Action::ChangeOwnSignIn {
             prop_assert_eq!(&answer(actor, resource, Facts { fresh: !facts.fresh, ..facts }), &given);
         }
+        if !named.contains(&"emergency") {
+            prop_assert_eq!(&answer(actor, resource, Facts { emergency: !facts.emergency, ..facts }), &given);
+        }
         if let Resource::Chart { patient, author } = resource {
             if !named.contains(&"own") {
                 prop_assert_eq!(&answer(Actor::Account { id, role, state, patient: Some(patient) }, resource, facts), &given);
@@ -199,8 +207,8 @@ proptest! {
 fn named_facts(role: Role) -> &'static [&'static str] {
     match role {
         Role::Administrator | Role::PrivacyOfficer => &["fresh"],
-        Role::Doctor => &["in_care", "fresh"],
-        Role::Nurse => &["in_care", "author"],
+        Role::Doctor => &["in_care", "fresh", "emergency"],
+        Role::Nurse => &["in_care", "author", "fresh", "emergency"],
         Role::Registrar => &[],
         Role::Patient => &["own"],
     }
@@ -255,7 +263,8 @@ fn only_those_who_treat_and_the_patient_get_clinical_content() {
     for role in Role::ALL {
         for action in CLINICAL.into_iter().filter(|action| Target::of(*action) == Target::Chart) {
             for standing in standings(action) {
-                let treats = matches!(role, Role::Doctor | Role::Nurse) && matches!(standing, Standing::InCare | Standing::InCareAuthor);
+                let treats = matches!(role, Role::Doctor | Role::Nurse)
+                    && matches!(standing, Standing::InCare | Standing::InCareAuthor | Standing::Emergency);
                 let own = role == Role::Patient && standing == Standing::Own;
                 let allowed = question(role, action, standing).ask(shared()).is_ok();
                 assert!(!allowed || treats || own, "{role:?} {action:?} {standing:?}");

@@ -227,6 +227,7 @@ struct AccessLine {
     words: String,
     why: String,
     refused: bool,
+    emergency: bool,
 }
 
 #[derive(Template)]
@@ -270,6 +271,7 @@ async fn access_page(signed: &Signed, patient: &str, after: Option<u64>) -> ward
             words: row.words,
             why: row.reason.unwrap_or_default(),
             refused: row.refused,
+            emergency: row.emergency,
         })
         .collect();
     Ok(AccessPage { page: signed.page("Access history"), frame, rows, next: history.next })

@@ -78,6 +78,8 @@ struct PrivacyPage {
     rows: Vec<LogLine>,
     more: bool,
     alarms: Vec<AlarmLine>,
+    emergencies: usize,
+    questions: usize,
     as_of: String,
 }
 
@@ -91,6 +93,8 @@ async fn privacy(signed: &Signed) -> Result<Response> {
         states: app.log_state(&signed.ctx).await?.iter().map(State::new).collect(),
         rows: denied.rows.iter().map(LogLine::new).collect(),
         more: denied.next.is_some(),
+        emergencies: app.emergencies_waiting(&signed.ctx).await?,
+        questions: app.questions_waiting(&signed.ctx).await?,
         alarms: app.alarms(&signed.ctx).await?.into_iter().map(AlarmLine::new).collect(),
         as_of: signed.ctx.now().staff(),
     }))

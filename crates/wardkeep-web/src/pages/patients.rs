@@ -28,6 +28,8 @@ pub(crate) struct Row {
     pub in_care: bool,
     /// The reader may open more than this line.
     pub opens: bool,
+    /// The reader may ask for emergency access.
+    pub emergency: bool,
 }
 
 impl Row {
@@ -41,7 +43,8 @@ impl Row {
             mrn: patient.mrn.display(),
             allergic: matches!(patient.allergies, Allergies::Known(_)),
             in_care: row.in_care,
-            opens: row.in_care || signed.ctx.role() == Some(Role::Registrar),
+            opens: row.in_care || signed.ctx.emergency(row.id).is_some() || signed.ctx.role() == Some(Role::Registrar),
+            emergency: matches!(signed.ctx.role(), Some(Role::Doctor | Role::Nurse)),
         }
     }
 }

@@ -227,6 +227,7 @@ const UNLOGGED: &[&str] = &[
     "POST /invitation/{token}",
     "POST /setup/{token}",
     "POST /security/sessions/{session}/end",
+    "POST /emergency/{emergency}/end",
     "POST /stroke/import/confirm",
     "POST /sign-in/code",
     "POST /sign-in/enrol",

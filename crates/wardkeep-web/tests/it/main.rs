@@ -20,6 +20,7 @@ mod api_session;
 mod api_site;
 mod breakable;
 mod crawl;
+mod emergency;
 mod forged;
 mod input;
 mod leaks;

@@ -43,6 +43,9 @@ async fn outsiders(site: &Site) -> Vec<Outsider> {
 const EXPLAINED: &[(&str, &str)] = &[
     ("/security/sessions/{session}/end", "the sample is somebody else's session: 404 for everybody"),
     ("/api/v1/me/sessions/{session}", "the same"),
+    ("/emergency/{emergency}/end", "the sample is nobody's: 404 for everybody"),
+    ("/reviews/emergency/{emergency}", "the same for those who may review"),
+    ("/reviews/questions/{question}", "the same for those who may answer"),
     ("/api/v1/me/activation", "as /activate"),
     ("/api/v1/step-up", "so many wrong codes came from this one address that it has to wait: 429"),
     ("/stroke/import/confirm", "the sample has no file waiting: 404 for those who may import"),
@@ -63,7 +66,7 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
         patient: own,
     };
     let in_care = near && matches!(person.role, Role::Doctor | Role::Nurse);
-    let facts = Facts { in_care, second_factor: true, fresh: true };
+    let facts = Facts { in_care, emergency: false, second_factor: true, fresh: true };
     let resource = if route.path.contains("{patient}") {
         Resource::Chart { patient, author: None }
     } else if route.path.contains("{account}") {

@@ -71,6 +71,8 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             let _ = site.app.assign_care(&doctor, patient, &site.locum.email).await;
             site.locum.id.to_string()
         }
+        "{emergency}" => wardkeep_domain::EmergencyId::from_bytes([9; 16]).to_string(),
+        "{question}" => wardkeep_domain::QuestionId::from_bytes([9; 16]).to_string(),
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
         "{event}" => {
             let doctor = site.ctx(site.doctor_of(patient)).await;
@@ -125,10 +127,15 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/stroke/new" => assessment,
         "/patients/{patient}/stroke/{assessment}/amend" => changed(assessment),
         "/patients/{patient}/records/{record}/void" | "/patients/{patient}/documents/{document}/void" | "/patients/{patient}/stroke/{assessment}/void" => vec![("version", "1"), ("reason", "Wrong patient")],
+        // Too short on purpose: emergency access, once taken, would change every later line.
+        "/patients/{patient}/emergency" => vec![("why", "life_threatening"), ("sentence", "short"), ("code", "")],
+        "/patients/{patient}/access/{event}/ask" => vec![("question", "Why did this person open it?")],
+        "/reviews/emergency/{emergency}" => vec![("decision", "justified"), ("note", "On call that night.")],
+        "/reviews/questions/{question}" => vec![("answer", "They were on call that night.")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
-        | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
+        | "/emergency/{emergency}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
         template => panic!("no sample form for POST {template}: add one here"),
     }
 }
