@@ -2,6 +2,8 @@
 
 use wardkeep_domain::AccountId;
 use wardkeep_domain::PatientId;
+use wardkeep_domain::account::Account;
+use wardkeep_domain::account::unit::Unit;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::{Class, Outcome};
 use wardkeep_policy::{Action, Actor, Denial, Facts, Permit, Resource};
@@ -18,6 +20,9 @@ use crate::{App, Ctx, Error, Result, kinds};
 pub struct CareTeam {
     pub patient: PatientId,
     pub members: Vec<CareMember>,
+    /// Where the patient lies: who works there cares too.
+    #[serde(default)]
+    pub unit: Option<Unit>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -41,6 +46,12 @@ impl CareTeam {
     pub fn holds(&self, account: AccountId) -> bool {
         self.members.iter().any(|member| member.account == account)
     }
+    /// Is the patient in this person's care: on the team, or on a unit where the person works?
+    #[must_use]
+    pub fn cared_for_by(&self, account: &Account) -> bool {
+        let works_there = || account.role.works_on_units() && self.unit.as_ref().is_some_and(|unit| account.units.contains(unit));
+        self.holds(account.id) || works_there()
+    }
 }
 
 impl App {
@@ -51,13 +62,13 @@ impl App {
                 let opened = self.open_own_doc::<CareTeam>(kinds::RECORDS, Purpose::Staff, &document)?;
                 Ok((opened.body, opened.version))
             }
-            None => Ok((CareTeam { patient, members: Vec::new() }, 0)),
+            None => Ok((CareTeam { patient, members: Vec::new(), unit: None }, 0)),
         }
     }
 
     /// Facts about the actor's session alone.
     pub(crate) fn session_facts(&self, ctx: &Ctx) -> Facts {
-        Facts { in_care: false, emergency: false, second_factor: true, fresh: ctx.is_fresh() }
+        Facts { in_care: false, emergency: false, proxy: false, second_factor: true, fresh: ctx.is_fresh() }
     }
 
     /// May this actor do this to the hospital or to an account?
@@ -85,12 +96,13 @@ impl App {
         then: impl Fn(Facts) -> Facts,
     ) -> Result<Permit> {
         self.keep_pace(ctx, action).await?;
-        let in_care = match ctx.actor {
-            Actor::Account { id, role, .. } if role.is_staff() => self.care_team(patient).await?.0.holds(id),
+        let in_care = match ctx.account() {
+            Some(account) if account.role.is_staff() => self.care_team(patient).await?.0.cared_for_by(account),
             _ => false,
         };
+        let proxy = ctx.account().is_some_and(|account| account.is_proxy_of(patient, ctx.visit().today()));
         let resource = Resource::Chart { patient, author };
-        let facts = then(Facts { in_care, emergency: ctx.emergency(patient).is_some(), ..self.session_facts(ctx) });
+        let facts = then(Facts { in_care, emergency: ctx.emergency(patient).is_some(), proxy, ..self.session_facts(ctx) });
         match self.policy.decide(ctx.actor, action, resource, facts) {
             Ok(permit) => Ok(permit),
             Err(denial) => Err(self.denied(ctx, resource, denial).await),

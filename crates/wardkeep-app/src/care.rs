@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use wardkeep_domain::account::unit::Unit;
 use wardkeep_domain::account::{AccountState, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::name::Email;
@@ -37,13 +38,19 @@ impl App {
             .collect()
     }
 
-    /// Patients in the reader's care: the worklist. Newest care-team change first.
+    /// Patients in the reader's care, by name or on one of the reader's units: the worklist. Newest
+    /// care-team change first.
     ///
     /// # Errors
-    /// `Denied`.
-    pub async fn care_list(&self, ctx: &Ctx, after: Option<u64>) -> Result<Page<PatientRow>> {
+    /// `Denied`; `NotFound` for a unit where the reader does not work.
+    pub async fn care_list(&self, ctx: &Ctx, unit: Option<&Unit>, after: Option<u64>) -> Result<Page<PatientRow>> {
         let permit = self.permit(ctx, Action::ListCarePatients, Resource::Hospital).await?;
-        let term = self.member_term(ctx.account_id());
+        let own = |unit: &Unit| ctx.account().is_some_and(|account| account.units.contains(unit));
+        let term = match unit {
+            Some(unit) if own(unit) => self.unit_term(unit),
+            Some(_) => return Err(Error::NotFound),
+            None => self.member_term(ctx.account_id()),
+        };
         let query = Find { kind: kinds::CARE_TEAM, all_of: vec![term], before: after.map(wardkeep_store::Seq), since: None, limit: PAGE };
         let teams = self.records.find(&query).await?;
         let next = if teams.len() == PAGE { teams.last().map(|team| team.seq.0) } else { None };
@@ -56,8 +63,13 @@ impl App {
         self.exact_term(kinds::RECORDS, kinds::CARE_TEAM, "member", &account.bytes())
     }
 
+    fn unit_term(&self, unit: &Unit) -> Term {
+        self.exact_term(kinds::RECORDS, kinds::CARE_TEAM, "unit", unit.as_str().as_bytes())
+    }
+
     pub(crate) fn put_care_team(&self, act: &mut Act<'_>, version: u64, team: &CareTeam) -> Result<()> {
-        let terms = team.members.iter().map(|member| self.member_term(member.account)).collect();
+        let mut terms: Vec<Term> = team.members.iter().map(|member| self.member_term(member.account)).collect();
+        terms.extend(team.unit.iter().map(|unit| self.unit_term(unit)));
         act.put_own(Purpose::Staff, kinds::CARE_TEAM, DocId(team.patient.bytes()), version.saturating_add(1), team, terms, Vec::new())
     }
 
@@ -110,6 +122,36 @@ impl App {
         team.members.push(CareMember { account: account.id, since: ctx.now(), assigned_by: ctx.account_id() });
         let mut act =
             Act::by(self, Side::Records, ctx, Class::CareTeamChanged).permit(&permit).subject(&key).detail("added", account.display_name);
+        self.put_care_team(&mut act, version, &team)?;
+        act.commit().await.map(|_| ())
+    }
+
+    /// The unit where the patient lies, and the hospital's units to choose from.
+    ///
+    /// # Errors
+    /// `Denied`, `NotFound`.
+    pub async fn patient_unit(&self, ctx: &Ctx, patient: PatientId) -> Result<(Option<Unit>, Vec<Unit>)> {
+        self.permit_chart(ctx, Action::AssignCareTeam, patient, None).await?;
+        Ok((self.care_team(patient).await?.0.unit, self.units().await?.0))
+    }
+
+    /// Places the patient on a unit of the hospital; empty: on none.
+    ///
+    /// # Errors
+    /// `Invalid` on `unit`, `Denied`, `NotFound`.
+    pub async fn place_patient(&self, ctx: &Ctx, patient: PatientId, unit: &str) -> Result<()> {
+        let permit = self.permit_chart(ctx, Action::AssignCareTeam, patient, None).await?;
+        let unit = if unit.trim().is_empty() {
+            None
+        } else {
+            let known = self.units().await?.0.into_iter().find(|known| known.as_str() == unit);
+            Some(known.ok_or_else(|| invalid("unit", "Choose one of the hospital's units."))?)
+        };
+        let key = self.patient_key(patient, ctx.now()).await?;
+        let (mut team, version) = self.care_team(patient).await?;
+        team.unit = unit;
+        let name = team.unit.as_ref().map_or_else(|| "none".to_owned(), Unit::to_string);
+        let mut act = Act::by(self, Side::Records, ctx, Class::CareTeamChanged).permit(&permit).subject(&key).detail("unit", name);
         self.put_care_team(&mut act, version, &team)?;
         act.commit().await.map(|_| ())
     }

@@ -73,14 +73,14 @@ impl App {
         let [records, documents, assessments] = [&records, &documents, &assessments].map(|part| Sealed::all(&key, part));
         let named = std::iter::once(&banner).chain(&records).chain(&documents).chain(&assessments);
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, named, "summary").await?;
-        let team = self.care_team(patient).await?.0.members;
+        let team = self.care_team(patient).await?.0;
         Ok(Chart {
-            patient: self.patient_view_in(ctx, banner, &receipt, &team).await?,
+            patient: self.patient_view_in(ctx, banner, &receipt, Some(&team)).await?,
             records: self.record_views(ctx, &records, &receipt).await?,
             records_next,
             documents: self.document_views(ctx, &documents, &receipt).await?,
             assessments: self.assessment_views(ctx, patient, &assessments, &receipt).await?,
-            care_team: self.member_views(team).await?,
+            care_team: self.member_views(team.members).await?,
         })
     }
 

@@ -27,6 +27,8 @@ pub const INVITATION: Kind = Kind(14);
 /// Failure counters per address and per account and factor.
 pub const THROTTLE: Kind = Kind(15);
 pub const ALARM: Kind = Kind(16);
+/// The hospital's units (id zero).
+pub const UNITS: Kind = Kind(17);
 
 // Records store.
 /// Id = patient id.
@@ -64,6 +66,7 @@ pub fn name(kind: Kind) -> &'static str {
         INVITATION => "invitation",
         THROTTLE => "throttle",
         ALARM => "alarm",
+        UNITS => "units",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

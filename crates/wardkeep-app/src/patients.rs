@@ -132,7 +132,7 @@ impl App {
         self.put_patient_document(&mut act, &key, 1, &patient)?;
         let cares = matches!(ctx.role(), Some(Role::Doctor | Role::Nurse));
         let member = CareMember { account: ctx.account_id(), since: ctx.now(), assigned_by: ctx.account_id() };
-        let team = CareTeam { patient: id, members: if cares { vec![member] } else { Vec::new() } };
+        let team = CareTeam { patient: id, members: if cares { vec![member] } else { Vec::new() }, unit: None };
         self.put_care_team(&mut act, 0, &team)?;
         match act.commit().await {
             Ok(_) => Ok(Created::Done(id)),
@@ -289,8 +289,8 @@ impl App {
     /// under a name that somebody edited.
     pub(crate) async fn patient_view(&self, ctx: &Ctx, banner: Sealed<'_>, receipt: &Receipt) -> Result<PatientView> {
         let staff = ctx.role().is_some_and(Role::is_staff);
-        let team = if staff { self.care_team(PatientId::from_bytes(banner.key.owner())).await?.0.members } else { Vec::new() };
-        self.patient_view_in(ctx, banner, receipt, &team).await
+        let team = if staff { Some(self.care_team(PatientId::from_bytes(banner.key.owner())).await?.0) } else { None };
+        self.patient_view_in(ctx, banner, receipt, team.as_ref()).await
     }
 
     /// The same, when the care team was read already.
@@ -299,12 +299,12 @@ impl App {
         ctx: &Ctx,
         banner: Sealed<'_>,
         receipt: &Receipt,
-        team: &[CareMember],
+        team: Option<&CareTeam>,
     ) -> Result<PatientView> {
         let shown = self.show::<Patient>(ctx, Side::Records, &[banner], receipt).await?;
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed).ok_or(Error::Integrity)?;
         let patient = shown.body.ok_or(Error::Integrity)?;
-        let in_care = team.iter().any(|member| member.account == ctx.account_id());
+        let in_care = ctx.account().zip(team).is_some_and(|(account, team)| team.cared_for_by(account));
         Ok(PatientView { version: shown.version, in_care, patient })
     }
 
@@ -379,7 +379,7 @@ impl App {
             documents.iter().filter_map(|document| Some(Sealed::new(keys.get(&PatientId::from_bytes(document.id.0))?, document))).collect();
         for shown in self.show::<Patient>(ctx, Side::Records, &sealed, &receipt).await? {
             let id = PatientId::from_bytes(shown.id.0);
-            let in_care = care.get(&id).is_some_and(|team| team.holds(ctx.account_id()));
+            let in_care = ctx.account().zip(care.get(&id)).is_some_and(|(account, team)| team.cared_for_by(account));
             let whole = in_care || ctx.role() == Some(Role::Registrar);
             let patient = match shown.body {
                 Some(patient) if whole => patient,

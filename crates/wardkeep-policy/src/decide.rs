@@ -38,6 +38,8 @@ pub struct Facts {
     pub in_care: bool,
     /// The session holds emergency access to the patient's chart.
     pub emergency: bool,
+    /// The account reads this patient's record in the patient's stead.
+    pub proxy: bool,
     /// The session has proven a second factor.
     pub second_factor: bool,
     /// A factor was proven within the last five minutes.
@@ -230,15 +232,16 @@ struct Related {
     author: bool,
     oneself: bool,
     emergency: bool,
+    proxy: bool,
 }
 
 impl Related {
     /// As the schema's `Facts` call them, in the order of [`Related::bits`].
-    const NAMES: [&str; 7] = ["second_factor", "fresh", "in_care", "own", "author", "self", "emergency"];
+    const NAMES: [&str; 8] = ["second_factor", "fresh", "in_care", "own", "author", "self", "emergency", "proxy"];
 
     /// Place among the prepared contexts.
     fn bits(&self) -> usize {
-        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency];
+        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency, self.proxy];
         facts.into_iter().rev().fold(0, |bits, fact| bits << 1 | usize::from(fact))
     }
     fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
@@ -253,8 +256,8 @@ impl Related {
         };
         // Only staff care for patients, whatever the asker found.
         let staff = matches!(actor, Actor::Account { role, .. } if role.is_staff());
-        let (in_care, emergency) = (facts.in_care && staff, facts.emergency && staff);
-        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself, emergency }
+        let (in_care, emergency, proxy) = (facts.in_care && staff, facts.emergency && staff, facts.proxy && !staff);
+        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself, emergency, proxy }
     }
     /// 403 when the actor may know that the thing exists, else 404. Whoever is not wholly signed in
     /// or not active learns nothing.
@@ -262,7 +265,7 @@ impl Related {
         match resource {
             Resource::Hospital => true,
             _ if !self.second_factor || !actor.is_active() => false,
-            Resource::Chart { .. } => self.in_care || self.emergency || self.own || actor.has_role(Role::Registrar),
+            Resource::Chart { .. } => self.in_care || self.emergency || self.own || self.proxy || actor.has_role(Role::Registrar),
             Resource::Account { .. } => self.oneself || actor.has_role(Role::Administrator),
         }
     }
@@ -309,7 +312,7 @@ mod tests {
                 staff(Role::Administrator),
                 Action::OpenChart,
                 chart,
-                Facts { second_factor: true, in_care: true, emergency: true, fresh: true },
+                Facts { second_factor: true, in_care: true, emergency: true, proxy: true, fresh: true },
             )
             .unwrap_err();
         assert_eq!(denial.rule, "administrator-no-clinical");

@@ -19,6 +19,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("nurse.cedar", include_str!("../policies/nurse.cedar")),
     ("registrar.cedar", include_str!("../policies/registrar.cedar")),
     ("privacy_officer.cedar", include_str!("../policies/privacy_officer.cedar")),
+    ("stroke_coordinator.cedar", include_str!("../policies/stroke_coordinator.cedar")),
+    ("researcher.cedar", include_str!("../policies/researcher.cedar")),
     ("emergency.cedar", include_str!("../policies/emergency.cedar")),
     ("patient.cedar", include_str!("../policies/patient.cedar")),
     ("machine.cedar", include_str!("../policies/machine.cedar")),

@@ -40,8 +40,10 @@ impl Target {
             | A::ReadHealth
             | A::RunVerification
             | A::ReviewAccess
+            | A::ManageUnits
             | A::RunJob => Target::Hospital,
             A::LinkAccount
+            | A::GrantProxy
             | A::ReadDemographics
             | A::AmendPatient
             | A::AssignCareTeam
@@ -81,12 +83,14 @@ pub enum Standing {
     Emergency,
     /// The patient whose chart it is.
     Own,
+    /// The chart of a patient whose proxy the account is.
+    Proxy,
     OtherAccount,
     OwnAccount,
 }
 
 impl Standing {
-    pub const ALL: [Standing; 9] = [
+    pub const ALL: [Standing; 10] = [
         Standing::Hospital,
         Standing::Stranger,
         Standing::StrangerAuthor,
@@ -94,6 +98,7 @@ impl Standing {
         Standing::InCareAuthor,
         Standing::Emergency,
         Standing::Own,
+        Standing::Proxy,
         Standing::OtherAccount,
         Standing::OwnAccount,
     ];
@@ -114,6 +119,7 @@ impl Standing {
             Standing::InCareAuthor => "in care, author",
             Standing::Emergency => "emergency",
             Standing::Own => "own",
+            Standing::Proxy => "proxy",
             Standing::OtherAccount => "another's",
             Standing::OwnAccount => "own",
         }
@@ -147,8 +153,8 @@ impl Who {
         match (self, standing.target()) {
             (_, Target::Hospital) => true,
             // Staff have no chart of their own here, patients no care team, machines neither.
-            (Who::Role(Role::Patient), Target::Chart) => matches!(standing, Standing::Stranger | Standing::Own),
-            (Who::Role(_), Target::Chart) => standing != Standing::Own,
+            (Who::Role(Role::Patient), Target::Chart) => matches!(standing, Standing::Stranger | Standing::Own | Standing::Proxy),
+            (Who::Role(_), Target::Chart) => !matches!(standing, Standing::Own | Standing::Proxy),
             (Who::Role(_), Target::Account) => true,
             (Who::Job(_) | Who::Operator, _) => matches!(standing, Standing::Stranger | Standing::OtherAccount),
         }
@@ -184,15 +190,20 @@ impl Question {
         let chart = |patient, author| Resource::Chart { patient, author: Some(author) };
         let resource = match self.standing {
             Standing::Hospital => Resource::Hospital,
-            Standing::Stranger | Standing::InCare | Standing::Emergency => chart(OTHER_PATIENT, OTHER),
+            Standing::Stranger | Standing::InCare | Standing::Emergency | Standing::Proxy => chart(OTHER_PATIENT, OTHER),
             Standing::StrangerAuthor | Standing::InCareAuthor => chart(OTHER_PATIENT, ACTOR),
             Standing::Own => chart(PATIENT, OTHER),
             Standing::OtherAccount => Resource::Account { id: OTHER, role: Role::Nurse },
             Standing::OwnAccount => Resource::Account { id: ACTOR, role: Role::Nurse },
         };
         let in_care = matches!(self.standing, Standing::InCare | Standing::InCareAuthor);
-        let emergency = self.standing == Standing::Emergency;
-        policy.decide(actor, self.action, resource, Facts { in_care, emergency, second_factor: self.second_factor, fresh: self.fresh })
+        let (emergency, proxy) = (self.standing == Standing::Emergency, self.standing == Standing::Proxy);
+        policy.decide(
+            actor,
+            self.action,
+            resource,
+            Facts { in_care, emergency, proxy, second_factor: self.second_factor, fresh: self.fresh },
+        )
     }
 }
 

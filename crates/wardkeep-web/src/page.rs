@@ -100,6 +100,9 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "assessment-written", words: "The assessment is signed and in the log." },
     Notice { code: "assessment-amended", words: "The assessment is amended. The earlier version stays readable." },
     Notice { code: "assessment-voided", words: "The assessment is voided." },
+    Notice { code: "units-changed", words: "The units are changed. It counts with the next request." },
+    Notice { code: "proxy-granted", words: "The proxy may read this record on the days you entered." },
+    Notice { code: "proxy-ended", words: "The proxy has ended." },
     Notice { code: "emergency-opened", words: "The record is open to you for 60 minutes. The patient and the privacy officer are told." },
     Notice { code: "emergency-ended", words: "The emergency access has ended." },
     Notice { code: "reviewed", words: "The review is closed. The patient reads your decision." },
@@ -144,7 +147,13 @@ impl Page {
             .collect::<String>()
             .to_uppercase();
         // Of two entries that lead here, the longer one is the page: `/stroke` and `/stroke/summary`.
-        let entries = nav(role);
+        let mut entries = nav(role);
+        if ctx.account().is_some_and(|account| !account.proxies.is_empty()) {
+            entries.insert(
+                entries.len().saturating_sub(1),
+                NavItem { href: "/my/others", icon: "users-round", label: "For others", current: false },
+            );
+        }
         let here = entries.iter().filter(|item| is_current(item.href, path)).map(|item| item.href.len()).max();
         let nav = entries.into_iter().map(|item| NavItem { current: is_current(item.href, path) && Some(item.href.len()) == here, ..item });
         let nav = nav.collect();
@@ -224,6 +233,12 @@ fn nav(role: Role) -> Vec<NavItem> {
                 item("/health", "settings", "Health"),
             ]
         }
+        Role::StrokeCoordinator => vec![
+            item("/", "layout-dashboard", "Worklist"),
+            item("/stroke", "clipboard-list", "Stroke"),
+            item("/stroke/summary", "chart-line", "Summary"),
+        ],
+        Role::Researcher => vec![item("/stroke/summary", "chart-line", "Summary"), item("/stroke/export", "download", "Export")],
         Role::Patient => vec![
             item("/my/access", "eye", "Who looked"),
             item("/my/record", "file-text", "My record"),

@@ -123,7 +123,7 @@ fn everybody() -> Vec<Route> {
 
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
-    use crate::pages::{activate, emergency, home, my, security};
+    use crate::pages::{activate, emergency, home, my, proxies, security};
     use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
@@ -139,6 +139,7 @@ fn own() -> Vec<Route> {
         page("/activate", Signed(UseOwnAccount), activate::page),
         form("/activate", Signed(UseOwnAccount), activate::activate),
         page("/my/access", Signed(ReadAccessHistory), my::access),
+        page("/my/others", Signed(UseOwnAccount), proxies::others),
         page("/my/record", Signed(ReadRecord), my::record),
         page("/my/documents", Signed(ReadDocument), my::documents),
     ]
@@ -146,9 +147,9 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, health, log, reviews};
+    use crate::pages::{accounts, health, log, reviews, units};
     use Action::{
-        ExportLog, InviteStaff, ListAccounts, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, ReviewAccess, RevokeSession,
+        ExportLog, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, ReviewAccess, RevokeSession,
         SuspendAccount,
     };
     use Guard::Signed;
@@ -160,6 +161,10 @@ fn house() -> Vec<Route> {
         form("/accounts/{account}/reinstate", Signed(ReinstateAccount), accounts::reinstate),
         form("/accounts/{account}/reset-factor", Signed(ResetFactor), accounts::reset_factor),
         form("/accounts/{account}/end-sessions", Signed(RevokeSession), accounts::end_sessions),
+        page("/units", Signed(ManageUnits), units::page),
+        form("/units", Signed(ManageUnits), units::add),
+        form("/units/join", Signed(ManageUnits), units::join),
+        form("/units/leave", Signed(ManageUnits), units::leave),
         page("/log", Signed(ReadLog), log::list),
         form("/log", Signed(ReadLog), log::filter),
         form("/log/export", Signed(ExportLog), log::export),
@@ -175,8 +180,10 @@ fn house() -> Vec<Route> {
 
 /// Finding, registering and correcting patients; who cares for them.
 fn patients() -> Vec<Route> {
-    use crate::pages::{care_team, patients};
-    use Action::{AmendPatient, AssignCareTeam, CreatePatient, IssueActivationCode, LinkAccount, ReadDemographics, SearchPatients};
+    use crate::pages::{care_team, patients, proxies};
+    use Action::{
+        AmendPatient, AssignCareTeam, CreatePatient, GrantProxy, IssueActivationCode, LinkAccount, ReadDemographics, SearchPatients,
+    };
     use Guard::Signed;
     vec![
         form_page("/patients", Signed(SearchPatients), patients::search_page),
@@ -188,9 +195,12 @@ fn patients() -> Vec<Route> {
         form("/patients/{patient}/edit", Signed(AmendPatient), patients::edit),
         form_page("/patients/{patient}/account", Signed(LinkAccount), patients::account_page),
         form("/patients/{patient}/account", Signed(LinkAccount), patients::link_account),
+        form("/patients/{patient}/proxies", Signed(GrantProxy), proxies::grant),
+        form("/patients/{patient}/proxies/{proxy}/end", Signed(GrantProxy), proxies::end),
         form("/patients/{patient}/activation", Signed(IssueActivationCode), patients::issue_activation),
         form_page("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::page),
         form("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::assign),
+        form("/patients/{patient}/unit", Signed(AssignCareTeam), care_team::place),
         form("/patients/{patient}/care-team/{member}/remove", Signed(AssignCareTeam), care_team::remove),
     ]
 }

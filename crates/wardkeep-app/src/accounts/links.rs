@@ -119,6 +119,8 @@ impl App {
             patient: None,
             created_at: visit.now,
             notice: None,
+            units: Vec::new(),
+            proxies: Vec::new(),
         };
         let link = Link { hash: token.hash, what: For::Staff { account: id }, until: visit.now.plus_ms(INVITATION_MS_MAX), used_at: None };
         let mut act = Act::by(self, Side::Control, ctx, Class::AccountInvited)
@@ -188,6 +190,8 @@ impl App {
             patient: None,
             created_at: visit.now,
             notice: None,
+            units: Vec::new(),
+            proxies: Vec::new(),
         };
         let hash = self.hashing.hash(visit, &password).await?;
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account), Class::AccountCreated).detail("role", role.code());
@@ -264,6 +268,8 @@ impl App {
             patient: None,
             created_at: visit.now,
             notice: None,
+            units: Vec::new(),
+            proxies: Vec::new(),
         };
         act = act.detail("account", hex::encode(id.bytes()));
         self.put_account(&mut act, 0, &account)?;

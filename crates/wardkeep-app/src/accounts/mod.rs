@@ -4,6 +4,8 @@ mod activation;
 mod links;
 mod manage;
 mod own;
+mod proxies;
+mod units;
 
 use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, Role};
@@ -17,6 +19,9 @@ use wardkeep_vault::Purpose;
 use crate::act::Act;
 use crate::envelope::Opened;
 use crate::{App, Ctx, Error, Result, kinds};
+
+pub use proxies::ProxyView;
+pub use units::UnitView;
 
 /// The set-up link lives this long.
 pub const SETUP_MS_MAX: i64 = 10 * 60 * 1000;
@@ -92,6 +97,8 @@ impl App {
         if let Some(patient) = account.patient {
             terms.push(term("patient", &patient.bytes()));
         }
+        terms.extend(account.units.iter().map(|unit| term("unit", unit.as_str().as_bytes())));
+        terms.extend(account.proxies.iter().map(|proxy| term("proxy", &proxy.patient.bytes())));
         let unique = vec![term("email", account.email.as_str().as_bytes())];
         act.put_own(Purpose::Staff, kinds::ACCOUNT, DocId(account.id.bytes()), version.saturating_add(1), account, terms, unique)
     }

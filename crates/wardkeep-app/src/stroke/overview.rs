@@ -13,6 +13,7 @@ use wardkeep_store::{DocId, Document};
 use wardkeep_vault::PatientKey;
 
 use super::{AssessmentRow, AssessmentView};
+use crate::access::CareTeam;
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
 use crate::integrity::Sealed;
@@ -41,8 +42,8 @@ impl App {
         let documents = self.records.get_many(kinds::ASSESSMENT, &ids).await?;
         let patients: Vec<PatientId> = documents.iter().map(owner).collect();
         let teams = self.teams(&patients).await?;
-        let in_care: HashSet<PatientId> =
-            teams.into_iter().filter(|(_, team)| team.holds(ctx.account_id())).map(|(patient, _)| patient).collect();
+        let cares = |team: &CareTeam| ctx.account().is_some_and(|account| team.cared_for_by(account));
+        let in_care: HashSet<PatientId> = teams.into_iter().filter(|(_, team)| cares(team)).map(|(patient, _)| patient).collect();
         let cared_for: Vec<DocId> = in_care.iter().map(|patient| DocId(patient.bytes())).collect();
         let demographics = self.records.get_many(kinds::PATIENT, &cared_for).await?;
         let mut act = Act::by(self, Side::Records, ctx, Class::SearchRun)

@@ -1,11 +1,15 @@
 //! People who sign in: their roles, states, factors and sessions.
 
 pub mod password;
+pub mod proxy;
 pub mod session;
+pub mod unit;
 
 use serde::{Deserialize, Serialize};
 
-use crate::date::Moment;
+use crate::account::proxy::Proxy;
+use crate::account::unit::Unit;
+use crate::date::{Date, Moment};
 use crate::name::Email;
 use crate::{AccountId, FieldError, PatientId};
 
@@ -18,13 +22,25 @@ pub enum Role {
     Nurse,
     Registrar,
     PrivacyOfficer,
+    StrokeCoordinator,
+    Researcher,
     Patient,
 }
 
 impl Role {
-    pub const ALL: [Role; 6] = [Role::Administrator, Role::Doctor, Role::Nurse, Role::Registrar, Role::PrivacyOfficer, Role::Patient];
+    pub const ALL: [Role; 8] = [
+        Role::Administrator,
+        Role::Doctor,
+        Role::Nurse,
+        Role::Registrar,
+        Role::PrivacyOfficer,
+        Role::StrokeCoordinator,
+        Role::Researcher,
+        Role::Patient,
+    ];
     /// Roles given by invitation.
-    pub const STAFF: [Role; 5] = [Role::Administrator, Role::Doctor, Role::Nurse, Role::Registrar, Role::PrivacyOfficer];
+    pub const STAFF: [Role; 7] =
+        [Role::Administrator, Role::Doctor, Role::Nurse, Role::Registrar, Role::PrivacyOfficer, Role::StrokeCoordinator, Role::Researcher];
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -33,6 +49,8 @@ impl Role {
             Role::Nurse => "nurse",
             Role::Registrar => "registrar",
             Role::PrivacyOfficer => "privacy_officer",
+            Role::StrokeCoordinator => "stroke_coordinator",
+            Role::Researcher => "researcher",
             Role::Patient => "patient",
         }
     }
@@ -44,6 +62,8 @@ impl Role {
             Role::Nurse => "Nurse",
             Role::Registrar => "Registrar",
             Role::PrivacyOfficer => "Privacy officer",
+            Role::StrokeCoordinator => "Stroke coordinator",
+            Role::Researcher => "Researcher",
             Role::Patient => "Patient",
         }
     }
@@ -51,6 +71,11 @@ impl Role {
     /// When the code is no role.
     pub fn parse(code: &str) -> Result<Self, FieldError> {
         Self::ALL.into_iter().find(|r| r.code() == code).ok_or_else(|| FieldError::new("role", "Choose a role."))
+    }
+    /// Works on units: the patients who lie there are in this person's care.
+    #[must_use]
+    pub fn works_on_units(self) -> bool {
+        matches!(self, Role::Doctor | Role::Nurse | Role::StrokeCoordinator)
     }
     #[must_use]
     pub fn is_staff(self) -> bool {
@@ -105,6 +130,12 @@ pub struct Account {
     pub created_at: Moment,
     /// Told on the next sign-in, for example after a factor reset.
     pub notice: Option<String>,
+    /// Where this person works; staff only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<Unit>,
+    /// Whose record this person reads in their stead; patients' accounts only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<Proxy>,
 }
 
 impl std::fmt::Debug for Account {
@@ -140,6 +171,11 @@ impl Account {
     /// In any other state.
     pub fn reinstate(&self) -> Result<Account, AccountRefusal> {
         self.turn(&[AccountState::Suspended], AccountState::Active)
+    }
+    /// Does this account read the patient's record in the patient's stead today?
+    #[must_use]
+    pub fn is_proxy_of(&self, patient: PatientId, today: Date) -> bool {
+        self.proxies.iter().any(|proxy| proxy.patient == patient && proxy.is_live(today))
     }
     fn turn(&self, from: &[AccountState], to: AccountState) -> Result<Account, AccountRefusal> {
         if from.contains(&self.state) {

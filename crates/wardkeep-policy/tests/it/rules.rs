@@ -50,9 +50,10 @@ fn patient() -> impl Strategy<Value = PatientId> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<(bool, bool, bool, bool)>().prop_map(|(in_care, emergency, second_factor, fresh)| Facts {
+    any::<(bool, bool, bool, bool, bool)>().prop_map(|(in_care, emergency, proxy, second_factor, fresh)| Facts {
         in_care,
         emergency,
+        proxy,
         second_factor,
         fresh,
     })
@@ -153,7 +154,7 @@ proptest! {
         let policy = shared();
         let Actor::Account { id, patient: own, .. } = actor else { unreachable!() };
         let of_another = match resource {
-            Resource::Chart { patient, .. } => own != Some(patient),
+            Resource::Chart { patient, .. } => own != Some(patient) && !facts.proxy,
             Resource::Account { id: other, .. } => id != other,
             Resource::Hospital => !matches!(action, Action::UseOwnAccount | Action::ChangeOwnSignIn),
         };
@@ -183,6 +184,9 @@ proptest! {
         if !named.contains(&"fresh") && action != Action::ChangeOwnSignIn {
             prop_assert_eq!(&answer(actor, resource, Facts { fresh: !facts.fresh, ..facts }), &given);
         }
+        if !named.contains(&"proxy") {
+            prop_assert_eq!(&answer(actor, resource, Facts { proxy: !facts.proxy, ..facts }), &given);
+        }
         if !named.contains(&"emergency") {
             prop_assert_eq!(&answer(actor, resource, Facts { emergency: !facts.emergency, ..facts }), &given);
         }
@@ -210,7 +214,9 @@ fn named_facts(role: Role) -> &'static [&'static str] {
         Role::Doctor => &["in_care", "fresh", "emergency"],
         Role::Nurse => &["in_care", "author", "fresh", "emergency"],
         Role::Registrar => &[],
-        Role::Patient => &["own"],
+        Role::StrokeCoordinator => &["in_care", "fresh"],
+        Role::Researcher => &["fresh"],
+        Role::Patient => &["own", "proxy"],
     }
 }
 
@@ -258,6 +264,9 @@ fn administrators_registrars_and_privacy_officers_never_get_clinical_content() {
     }
 }
 
+/// What a stroke coordinator may do in a chart.
+const STROKE: [Action; 3] = [Action::ReadAssessment, Action::WriteAssessment, Action::AmendAssessment];
+
 #[test]
 fn only_those_who_treat_and_the_patient_get_clinical_content() {
     for role in Role::ALL {
@@ -265,9 +274,11 @@ fn only_those_who_treat_and_the_patient_get_clinical_content() {
             for standing in standings(action) {
                 let treats = matches!(role, Role::Doctor | Role::Nurse)
                     && matches!(standing, Standing::InCare | Standing::InCareAuthor | Standing::Emergency);
-                let own = role == Role::Patient && standing == Standing::Own;
+                let own = role == Role::Patient && matches!(standing, Standing::Own | Standing::Proxy);
+                let unit = matches!(standing, Standing::InCare | Standing::InCareAuthor);
+                let strokes = role == Role::StrokeCoordinator && unit && STROKE.contains(&action);
                 let allowed = question(role, action, standing).ask(shared()).is_ok();
-                assert!(!allowed || treats || own, "{role:?} {action:?} {standing:?}");
+                assert!(!allowed || treats || own || strokes, "{role:?} {action:?} {standing:?}");
             }
         }
     }

@@ -112,7 +112,7 @@ pub struct PageQuery {
 
 pub async fn worklist(caller: Caller, Asked(query): Asked<PageQuery>) -> Answer<Said<PatientList>> {
     let after = cursor(query.after.as_deref())?;
-    Ok(Said(caller.app().care_list(&caller.ctx, after).await?.into()))
+    Ok(Said(caller.app().care_list(&caller.ctx, None, after).await?.into()))
 }
 
 /// A patient's details as sent. An empty text is "not recorded".

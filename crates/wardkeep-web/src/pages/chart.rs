@@ -104,7 +104,7 @@ impl Frame {
                 signed.ctx.account().map(|a| a.display_name.clone()).unwrap_or_default()
             ),
             patient_reader,
-            writes: matches!(role, Role::Doctor | Role::Nurse),
+            writes: matches!(role, Role::Doctor | Role::Nurse | Role::StrokeCoordinator),
             assigns: matches!(role, Role::Doctor | Role::Registrar),
             base,
         }
@@ -118,6 +118,7 @@ impl Frame {
 fn tabs(base: &str, role: Role, current: &str) -> Vec<Tab> {
     let all: &[(&str, &'static str)] = match role {
         Role::Registrar => &[("", "Details"), ("care-team", "Care team"), ("account", "Patient's account")],
+        Role::StrokeCoordinator => &[("stroke", "Stroke")],
         Role::Patient => {
             &[("", "Summary"), ("records", "Records"), ("documents", "Documents"), ("stroke", "Stroke"), ("access", "Who looked")]
         }
@@ -173,6 +174,9 @@ const SUMMARY_DOCUMENTS: usize = 8;
 
 pub async fn summary(signed: Signed, Path(patient): Path<String>) -> Response {
     let opened = match patient_id(&patient) {
+        Ok(id) if signed.ctx.role() == Some(Role::StrokeCoordinator) => {
+            return Redirect::to(&format!("/patients/{id}/stroke")).into_response();
+        }
         Ok(id) if signed.ctx.role() == Some(Role::Registrar) => return Redirect::to(&format!("/patients/{id}/details")).into_response(),
         Ok(id) => signed.web.app.open_chart(&signed.ctx, id).await,
         Err(error) => Err(error),

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 use wardkeep_app::audit::LogFilter;
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::account::{AccountState, Role};
@@ -12,7 +13,6 @@ use wardkeep_ledger::Outcome;
 use crate::extract::Signed;
 use crate::page::{Page, render};
 use crate::pages::accounts::Row as AccountRow;
-use crate::pages::chart::Cursor;
 use crate::pages::health::AlarmLine;
 use crate::pages::log::{Row as LogLine, State};
 use crate::pages::patients::Row as PatientRow;
@@ -23,17 +23,40 @@ use crate::pages::patients::Row as PatientRow;
 struct WorklistPage {
     page: Page,
     rows: Vec<PatientRow>,
-    next: Option<u64>,
+    /// The reader's units: name, link, shown now.
+    units: Vec<(String, String, bool)>,
+    unit: String,
+    next: Option<String>,
     creates: bool,
     as_of: String,
 }
 
-async fn worklist(signed: &Signed, after: Option<u64>) -> Result<Response> {
-    let found = signed.web.app.care_list(&signed.ctx, after).await?;
+/// Where in the worklist: the reader's own patients, or those of one of the reader's units.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct Place {
+    after: Option<u64>,
+    /// Number of the unit among the reader's.
+    unit: Option<usize>,
+}
+
+async fn worklist(signed: &Signed, place: Place) -> Result<Response> {
+    let own = signed.ctx.account().map(|account| account.units.clone()).unwrap_or_default();
+    // Nobody names a stroke coordinator a member of a care team: the unit comes first.
+    let chosen = place.unit.or_else(|| (signed.ctx.role() == Some(Role::StrokeCoordinator) && !own.is_empty()).then_some(0));
+    let unit = match chosen {
+        Some(number) => Some(own.get(number).ok_or(Error::NotFound)?),
+        None => None,
+    };
+    let found = signed.web.app.care_list(&signed.ctx, unit, place.after).await?;
+    let link = |number: usize| format!("/?unit={number}");
+    let here = chosen.map_or_else(|| "/?".to_owned(), |number| format!("{}&", link(number)));
     Ok(render(&WorklistPage {
         page: signed.page("Worklist"),
         rows: found.items.iter().map(|row| PatientRow::new(signed, row)).collect(),
-        next: found.next,
+        units: own.iter().enumerate().map(|(number, unit)| (unit.to_string(), link(number), chosen == Some(number))).collect(),
+        unit: unit.map(ToString::to_string).unwrap_or_default(),
+        next: found.next.map(|next| format!("{here}after={next}")),
         creates: signed.ctx.role() == Some(Role::Doctor),
         as_of: signed.ctx.now().staff(),
     }))
@@ -100,9 +123,10 @@ async fn privacy(signed: &Signed) -> Result<Response> {
     }))
 }
 
-pub async fn page(signed: Signed, Query(cursor): Query<Cursor>) -> Response {
+pub async fn page(signed: Signed, Query(place): Query<Place>) -> Response {
     let shown = match signed.ctx.role() {
-        Some(Role::Doctor | Role::Nurse) => worklist(&signed, cursor.after).await,
+        Some(Role::Doctor | Role::Nurse | Role::StrokeCoordinator) => worklist(&signed, place).await,
+        Some(Role::Researcher) => Ok(Redirect::to("/stroke/summary").into_response()),
         Some(Role::Registrar) => Ok(render(&DeskPage { page: signed.page("Overview") })),
         Some(Role::Administrator) => administrator(&signed).await,
         Some(Role::PrivacyOfficer) => privacy(&signed).await,

@@ -16,6 +16,7 @@ use wardkeep_domain::{FieldError, FieldErrors};
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::chart::{Frame, born, patient_id};
+use crate::pages::proxies::{GrantForm, ProxyLine};
 
 /// One line of a patient list.
 pub(crate) struct Row {
@@ -325,13 +326,24 @@ struct AccountPage {
     errors: FormErrors,
     email: String,
     code: String,
+    proxies: Vec<ProxyLine>,
+    grant: GrantForm,
 }
 
 async fn account_template(signed: &Signed, patient: &str, email: String, code: String, errors: FormErrors) -> Result<AccountPage> {
     let view = read(signed, patient).await?;
     let page = signed.page("Patient's account");
     let page = if errors.is_empty() { page } else { page.failed() };
-    Ok(AccountPage { page, frame: Frame::new(signed, &view, "account"), errors, email, code })
+    let proxies = signed.web.app.proxies_of(&signed.ctx, patient_id(patient)?).await?;
+    let proxies = proxies.iter().map(|view| ProxyLine::new(signed, view)).collect();
+    let grant = GrantForm::default();
+    Ok(AccountPage { page, frame: Frame::new(signed, &view, "account"), errors, email, code, proxies, grant })
+}
+
+/// The page with a grant that came back.
+pub(crate) async fn account_with_proxy(signed: &Signed, patient: &str, grant: GrantForm, errors: FormErrors) -> Result<Response> {
+    let page = account_template(signed, patient, String::new(), String::new(), errors).await?;
+    Ok(render_invalid(&AccountPage { grant, ..page }))
 }
 
 pub async fn account_page(signed: Signed, Path(patient): Path<String>) -> Response {

@@ -138,6 +138,7 @@ async fn the_privacy_officer_decides_and_the_patient_reads_both() {
 async fn a_patient_asks_about_an_entry_and_reads_the_answer() {
     let site = Site::open().await;
     let (patient, officer) = (site.person(Role::Patient).clone(), site.person(Role::PrivacyOfficer).clone());
+    site.pass_ms(1000);
     site.get(Some(site.person(Role::Doctor)), &format!("/patients/{}", site.near)).await;
     let seen = site.get(Some(&patient), "/my/access").await.text();
     let ask = format!("/patients/{}/access/{}/ask", site.near, between(&seen, &format!("/patients/{}/access/", site.near), "/ask\""));

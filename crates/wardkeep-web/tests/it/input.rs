@@ -228,6 +228,9 @@ const UNLOGGED: &[&str] = &[
     "POST /setup/{token}",
     "POST /security/sessions/{session}/end",
     "POST /emergency/{emergency}/end",
+    // Nobody is named: no proxy, no unit of this hospital.
+    "GET /my/others",
+    "POST /units/leave",
     "POST /stroke/import/confirm",
     "POST /sign-in/code",
     "POST /sign-in/enrol",

@@ -19,6 +19,7 @@ mod api_samples;
 mod api_session;
 mod api_site;
 mod breakable;
+mod care;
 mod crawl;
 mod emergency;
 mod forged;

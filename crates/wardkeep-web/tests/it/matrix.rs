@@ -43,6 +43,9 @@ async fn outsiders(site: &Site) -> Vec<Outsider> {
 const EXPLAINED: &[(&str, &str)] = &[
     ("/security/sessions/{session}/end", "the sample is somebody else's session: 404 for everybody"),
     ("/api/v1/me/sessions/{session}", "the same"),
+    ("/units/join", "the sample names no unit of this hospital: 404"),
+    ("/units/leave", "the same"),
+    ("/patients/{patient}/proxies/{proxy}/end", "the sample is nobody's proxy: 404"),
     ("/emergency/{emergency}/end", "the sample is nobody's: 404 for everybody"),
     ("/reviews/emergency/{emergency}", "the same for those who may review"),
     ("/reviews/questions/{question}", "the same for those who may answer"),
@@ -66,7 +69,7 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
         patient: own,
     };
     let in_care = near && matches!(person.role, Role::Doctor | Role::Nurse);
-    let facts = Facts { in_care, emergency: false, second_factor: true, fresh: true };
+    let facts = Facts { in_care, emergency: false, proxy: false, second_factor: true, fresh: true };
     let resource = if route.path.contains("{patient}") {
         Resource::Chart { patient, author: None }
     } else if route.path.contains("{account}") {

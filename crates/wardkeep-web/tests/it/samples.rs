@@ -71,6 +71,7 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             let _ = site.app.assign_care(&doctor, patient, &site.locum.email).await;
             site.locum.id.to_string()
         }
+        "{proxy}" => site.locum.id.to_string(),
         "{emergency}" => wardkeep_domain::EmergencyId::from_bytes([9; 16]).to_string(),
         "{question}" => wardkeep_domain::QuestionId::from_bytes([9; 16]).to_string(),
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
@@ -121,6 +122,11 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/new" => details("NEW-{number}"),
         "/patients/{patient}/edit" => details("EDIT-{number}"),
         "/patients/{patient}/account" => vec![("email", "patient@site.example")],
+        "/patients/{patient}/unit" => vec![("unit", "")],
+        "/patients/{patient}/proxies" => vec![("proxy_email", "nobody@site.example")],
+        "/units" => vec![("unit", "Ward {number}")],
+        "/units/join" => vec![("unit", "Ward none"), ("email", "doctor@site.example")],
+        "/units/leave" => vec![("unit", "Ward none"), ("account", "none")],
         "/patients/{patient}/care-team" => vec![("email", "other@site.example")],
         "/patients/{patient}/records/new" => record,
         "/patients/{patient}/records/{record}/amend" => changed(record),
@@ -135,7 +141,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
-        | "/emergency/{emergency}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
+        | "/emergency/{emergency}/end" | "/patients/{patient}/proxies/{proxy}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
         template => panic!("no sample form for POST {template}: add one here"),
     }
 }

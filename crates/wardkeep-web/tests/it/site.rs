@@ -89,12 +89,14 @@ impl Answer {
     }
 }
 
-pub const ROLES: [(Role, &str); 6] = [
+pub const ROLES: [(Role, &str); 8] = [
     (Role::Administrator, "admin@site.example"),
     (Role::Doctor, "doctor@site.example"),
     (Role::Nurse, "nurse@site.example"),
     (Role::Registrar, "registrar@site.example"),
     (Role::PrivacyOfficer, "privacy@site.example"),
+    (Role::StrokeCoordinator, "coordinator@site.example"),
+    (Role::Researcher, "researcher@site.example"),
     (Role::Patient, "patient@site.example"),
 ];
 

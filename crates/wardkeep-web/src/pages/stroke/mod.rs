@@ -156,7 +156,7 @@ pub async fn list(signed: Signed, Query(filter): Query<FilterForm>) -> Response 
         smokings: smokings(),
         rows: Vec::new(),
         older: None,
-        manages: signed.ctx.role() == Some(Role::Doctor),
+        manages: matches!(signed.ctx.role(), Some(Role::Doctor | Role::StrokeCoordinator)),
         as_of: signed.ctx.now().staff(),
     };
     let parsed = match filter.parse() {
