@@ -68,7 +68,7 @@ impl App {
 
     /// Facts about the actor's session alone.
     pub(crate) fn session_facts(&self, ctx: &Ctx) -> Facts {
-        Facts { in_care: false, emergency: false, proxy: false, second_factor: true, fresh: ctx.is_fresh() }
+        Facts { in_care: false, emergency: false, proxy: false, marked: false, second_factor: true, fresh: ctx.is_fresh() }
     }
 
     /// May this actor do this to the hospital or to an account?

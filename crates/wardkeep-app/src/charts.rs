@@ -66,7 +66,9 @@ impl App {
         let permit = self.permit_chart(ctx, Action::OpenChart, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let banner = self.patient_document(&key).await?;
-        let (records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
+        let (mut records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
+        let hidden = self.hidden_records(ctx, patient).await?;
+        records.retain(|record| !hidden.contains(&record.id));
         let documents = self.sealed_documents(patient, PARTS_MAX).await?;
         let assessments = self.sealed_assessments(patient).await?;
         let banner = Sealed::new(&key, &banner);
@@ -75,7 +77,7 @@ impl App {
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, named, "summary").await?;
         let team = self.care_team(patient).await?.0;
         Ok(Chart {
-            patient: self.patient_view_in(ctx, banner, &receipt, Some(&team)).await?,
+            patient: PatientView { hidden: hidden.len(), ..self.patient_view_in(ctx, banner, &receipt, Some(&team)).await? },
             records: self.record_views(ctx, &records, &receipt).await?,
             records_next,
             documents: self.document_views(ctx, &documents, &receipt).await?,

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wardkeep_domain::PatientId;
 use wardkeep_ledger::{Class, Receipt};
-use wardkeep_policy::{Action, Permit};
-use wardkeep_store::{DocId, Document, Kind};
+use wardkeep_policy::{Action, Facts, Permit};
+use wardkeep_store::{DocId, Document, Kind, Term};
 use wardkeep_vault::PatientKey;
 
 use crate::act::{Act, Side};
@@ -19,6 +19,10 @@ use crate::{App, Ctx, Error, Result, kinds};
 /// Something written in a chart, in versions.
 pub(crate) trait Entry: Serialize + DeserializeOwned {
     const KIND: Kind;
+    /// Needs a permission besides the care relationship.
+    fn is_marked(&self) -> bool {
+        false
+    }
 }
 
 /// The current version of an entry, for somebody who may write the next one.
@@ -68,7 +72,8 @@ impl App {
         if let Some(document) = &found {
             author = self.own_entry(ctx, patient, document).await;
         }
-        let permit = self.permit_chart(ctx, action, patient, author).await?;
+        let marked = T::KIND == kinds::RECORD && self.hidden_records(ctx, patient).await?.contains(&id);
+        let permit = self.permit_chart_with(ctx, action, patient, author, |facts| Facts { marked, ..facts }).await?;
         let document = found.ok_or(Error::NotFound)?;
         Ok(Changing { permit, key: self.patient_key(patient, ctx.now()).await?, document })
     }
@@ -83,10 +88,16 @@ impl App {
         Ok(self.open_patient_doc::<T>(kinds::RECORDS, key, document, &receipt)?.body)
     }
 
+    /// What finds an entry: its patient, and whether it is a marked one.
+    pub(crate) fn entry_terms<T: Entry>(&self, patient: PatientId, entry: &T) -> Vec<Term> {
+        let marked = entry.is_marked().then(|| self.marked_term(patient));
+        std::iter::once(self.patient_parts_term(T::KIND, patient)).chain(marked).collect()
+    }
+
     pub(crate) async fn put_next<T: Entry>(&self, ctx: &Ctx, class: Class, changing: &Changing, entry: &T, reason: String) -> Result<()> {
         let Changing { permit, key, document } = changing;
         let mut act = Act::by(self, Side::Records, ctx, class).permit(permit).subject(key).detail("reason", reason);
-        let terms = vec![self.patient_parts_term(T::KIND, PatientId::from_bytes(key.owner()))];
+        let terms = self.entry_terms(PatientId::from_bytes(key.owner()), entry);
         act.put_patient(key, T::KIND, document.id, document.version.next().0, entry, terms, Vec::new())?;
         act.commit().await.map(|_| ())
     }

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod care;
 pub mod charts;
 pub mod clear;
+pub mod clearances;
 pub(crate) mod compact;
 pub mod ctx;
 pub mod demo;

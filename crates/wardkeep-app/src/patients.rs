@@ -34,6 +34,8 @@ pub struct PatientView {
     pub patient: Patient,
     pub version: u64,
     pub in_care: bool,
+    /// So many of the patient's records the reader may not see: they are marked as sensitive.
+    pub hidden: usize,
 }
 
 /// What a search form holds. One of them is enough.
@@ -305,7 +307,7 @@ impl App {
         let shown = shown.into_iter().next().filter(|shown| shown.badge != Badge::CheckFailed).ok_or(Error::Integrity)?;
         let patient = shown.body.ok_or(Error::Integrity)?;
         let in_care = ctx.account().zip(team).is_some_and(|(account, team)| team.cared_for_by(account));
-        Ok(PatientView { version: shown.version, in_care, patient })
+        Ok(PatientView { version: shown.version, in_care, hidden: 0, patient })
     }
 
     /// Search by MRN, name prefix or birth date. One event names what is shown. Newest first.

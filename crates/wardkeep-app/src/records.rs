@@ -3,7 +3,7 @@
 use wardkeep_domain::record::{Record, RecordForm, RecordRefusal, RecordState};
 use wardkeep_domain::{AccountId, FieldErrors, PatientId, RecordId};
 use wardkeep_ledger::{Class, Receipt};
-use wardkeep_policy::Action;
+use wardkeep_policy::{Action, Facts};
 use wardkeep_store::{DocId, Document, Find, Kind, Seq};
 
 use crate::accounts::{PAGE, Page};
@@ -92,15 +92,19 @@ impl App {
     pub async fn list_records(&self, ctx: &Ctx, patient: PatientId, after: Option<u64>) -> Result<(PatientView, Page<RecordView>)> {
         let permit = self.permit_chart(ctx, Action::ReadRecord, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
-        let (documents, next) = self.sealed_records(patient, after, PAGE).await?;
+        let (mut documents, next) = self.sealed_records(patient, after, PAGE).await?;
+        let hidden = self.hidden_records(ctx, patient).await?;
+        documents.retain(|document| !hidden.contains(&document.id));
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, documents, "list of records").await?;
+        let banner = PatientView { hidden: hidden.len(), ..banner };
         Ok((banner, Page { items: self.record_views(ctx, &Sealed::all(&key, &documents), &receipt).await?, next }))
     }
 
     /// # Errors
     /// `NotFound`, `Denied`. The record must be the patient's.
     pub async fn read_record(&self, ctx: &Ctx, patient: PatientId, record: RecordId) -> Result<RecordDetail> {
-        let permit = self.permit_chart(ctx, Action::ReadRecord, patient, None).await?;
+        let marked = self.hidden_records(ctx, patient).await?.contains(&DocId(record.bytes()));
+        let permit = self.permit_chart_with(ctx, Action::ReadRecord, patient, None, |facts| Facts { marked, ..facts }).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let versions = self.versions_of(kinds::RECORD, DocId(record.bytes()), &key).await?;
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, versions, "record").await?;
@@ -128,21 +132,14 @@ impl App {
             title: text.title,
             body: text.body,
             event_at: text.event_at,
+            mark: text.mark.flatten(),
             state: RecordState::Signed,
             author: ctx.account_id(),
             written_by: ctx.account_id(),
             written_at: ctx.now(),
         };
         let mut act = Act::by(self, Side::Records, ctx, Class::RecordCreated).permit(&permit).subject(&key);
-        act.put_patient(
-            &key,
-            kinds::RECORD,
-            DocId(id.bytes()),
-            1,
-            &record,
-            vec![self.patient_parts_term(kinds::RECORD, patient)],
-            Vec::new(),
-        )?;
+        act.put_patient(&key, kinds::RECORD, DocId(id.bytes()), 1, &record, self.entry_terms(patient, &record), Vec::new())?;
         act.commit().await?;
         Ok(id)
     }
@@ -175,6 +172,9 @@ impl App {
 
 impl Entry for Record {
     const KIND: Kind = kinds::RECORD;
+    fn is_marked(&self) -> bool {
+        self.mark.is_some()
+    }
 }
 
 fn refused(refusal: &RecordRefusal) -> Error {

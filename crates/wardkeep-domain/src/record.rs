@@ -48,6 +48,43 @@ impl RecordType {
     }
 }
 
+/// Why a record needs a permission besides the care relationship.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    Psychiatric,
+    Hiv,
+    SexualHealth,
+    Genetic,
+}
+
+impl Mark {
+    pub const ALL: [Mark; 4] = [Mark::Psychiatric, Mark::Hiv, Mark::SexualHealth, Mark::Genetic];
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Mark::Psychiatric => "psychiatric",
+            Mark::Hiv => "hiv",
+            Mark::SexualHealth => "sexual_health",
+            Mark::Genetic => "genetic",
+        }
+    }
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Mark::Psychiatric => "Psychiatric",
+            Mark::Hiv => "HIV",
+            Mark::SexualHealth => "Sexual health",
+            Mark::Genetic => "Genetic",
+        }
+    }
+    /// # Errors
+    /// When the code is none of these.
+    pub fn parse(code: &str) -> Result<Self, FieldError> {
+        Self::ALL.into_iter().find(|mark| mark.code() == code).ok_or_else(|| FieldError::new("mark", "Choose a mark, or none."))
+    }
+}
+
 /// Where a record stands. Nobody assigns it; [`Record::amend`] and [`Record::void`] do.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +104,9 @@ pub struct Record {
     pub body: String,
     /// When it happened (not when it was written).
     pub event_at: Moment,
+    /// Needs a permission of its own to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
     pub state: RecordState,
     /// Who wrote the first version.
     pub author: AccountId,
@@ -92,6 +132,8 @@ pub struct RecordForm {
     pub event_month: String,
     pub event_year: String,
     pub event_time: String,
+    /// Code of a mark; empty: none; not sent: as it was.
+    pub mark: Option<String>,
     /// Amend and void only.
     pub reason: String,
     /// Amend and void only: the version the writer saw.
@@ -111,6 +153,8 @@ pub struct RecordText {
     pub title: String,
     pub body: String,
     pub event_at: Moment,
+    /// `None`: as it was.
+    pub mark: Option<Option<Mark>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -121,14 +165,19 @@ pub enum RecordRefusal {
 
 impl RecordForm {
     /// # Errors
-    /// One error per wrong field: `record_type`, `title`, `body`, `event_date`, `event_time`.
+    /// One error per wrong field: `record_type`, `title`, `body`, `event_date`, `event_time`, `mark`.
     pub fn parse(&self, now: Moment) -> Result<RecordText, FieldErrors> {
         let mut errors = FieldErrors::new();
         let record_type = errors.take(RecordType::parse(&self.record_type));
         let title = errors.take(field::text("title", &self.title, 1, 200, false));
         let body = errors.take(body(&self.body));
         let event_at = errors.take(self.event_at(now));
-        let whole = (|| Some(RecordText { record_type: record_type?, title: title?, body: body?, event_at: event_at? }))();
+        let mark = match self.mark.as_deref() {
+            None => Some(None),
+            Some("") => Some(Some(None)),
+            Some(code) => errors.take(Mark::parse(code)).map(|mark| Some(Some(mark))),
+        };
+        let whole = (|| Some(RecordText { record_type: record_type?, title: title?, body: body?, event_at: event_at?, mark: mark? }))();
         errors.into_result(whole)
     }
     /// # Errors
@@ -177,6 +226,7 @@ impl Record {
             title: text.title,
             body: text.body,
             event_at: text.event_at,
+            mark: text.mark.unwrap_or(self.mark),
             ..next
         })
     }

@@ -16,6 +16,7 @@ pub enum Action {
     LinkAccount,
     ManageUnits,
     GrantProxy,
+    GrantClearance,
     // patients
     SearchPatients,
     ListCarePatients,
@@ -68,6 +69,7 @@ impl Action {
         Action::LinkAccount,
         Action::ManageUnits,
         Action::GrantProxy,
+        Action::GrantClearance,
         Action::SearchPatients,
         Action::ListCarePatients,
         Action::CreatePatient,
@@ -116,6 +118,7 @@ impl Action {
             Action::LinkAccount => "link_account",
             Action::ManageUnits => "manage_units",
             Action::GrantProxy => "grant_proxy",
+            Action::GrantClearance => "grant_clearance",
             Action::SearchPatients => "search_patients",
             Action::ListCarePatients => "list_care_patients",
             Action::CreatePatient => "create_patient",

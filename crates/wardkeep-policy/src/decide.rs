@@ -40,6 +40,8 @@ pub struct Facts {
     pub emergency: bool,
     /// The account reads this patient's record in the patient's stead.
     pub proxy: bool,
+    /// The entry is marked as sensitive, and the actor has no permission for that mark.
+    pub marked: bool,
     /// The session has proven a second factor.
     pub second_factor: bool,
     /// A factor was proven within the last five minutes.
@@ -233,15 +235,17 @@ struct Related {
     oneself: bool,
     emergency: bool,
     proxy: bool,
+    marked: bool,
 }
 
 impl Related {
     /// As the schema's `Facts` call them, in the order of [`Related::bits`].
-    const NAMES: [&str; 8] = ["second_factor", "fresh", "in_care", "own", "author", "self", "emergency", "proxy"];
+    const NAMES: [&str; 9] = ["second_factor", "fresh", "in_care", "own", "author", "self", "emergency", "proxy", "marked"];
 
     /// Place among the prepared contexts.
     fn bits(&self) -> usize {
-        let facts = [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency, self.proxy];
+        let facts =
+            [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency, self.proxy, self.marked];
         facts.into_iter().rev().fold(0, |bits, fact| bits << 1 | usize::from(fact))
     }
     fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
@@ -257,7 +261,17 @@ impl Related {
         // Only staff care for patients, whatever the asker found.
         let staff = matches!(actor, Actor::Account { role, .. } if role.is_staff());
         let (in_care, emergency, proxy) = (facts.in_care && staff, facts.emergency && staff, facts.proxy && !staff);
-        Self { second_factor: facts.second_factor, fresh: facts.fresh, in_care, own, author, oneself, emergency, proxy }
+        Self {
+            second_factor: facts.second_factor,
+            fresh: facts.fresh,
+            in_care,
+            own,
+            author,
+            oneself,
+            emergency,
+            proxy,
+            marked: facts.marked,
+        }
     }
     /// 403 when the actor may know that the thing exists, else 404. Whoever is not wholly signed in
     /// or not active learns nothing.
@@ -312,7 +326,7 @@ mod tests {
                 staff(Role::Administrator),
                 Action::OpenChart,
                 chart,
-                Facts { second_factor: true, in_care: true, emergency: true, proxy: true, fresh: true },
+                Facts { second_factor: true, in_care: true, emergency: true, proxy: true, marked: false, fresh: true },
             )
             .unwrap_err();
         assert_eq!(denial.rule, "administrator-no-clinical");

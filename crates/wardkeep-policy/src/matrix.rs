@@ -41,6 +41,7 @@ impl Target {
             | A::RunVerification
             | A::ReviewAccess
             | A::ManageUnits
+            | A::GrantClearance
             | A::RunJob => Target::Hospital,
             A::LinkAccount
             | A::GrantProxy
@@ -202,7 +203,7 @@ impl Question {
             actor,
             self.action,
             resource,
-            Facts { in_care, emergency, proxy, second_factor: self.second_factor, fresh: self.fresh },
+            Facts { in_care, emergency, proxy, marked: false, second_factor: self.second_factor, fresh: self.fresh },
         )
     }
 }

@@ -100,6 +100,7 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "assessment-written", words: "The assessment is signed and in the log." },
     Notice { code: "assessment-amended", words: "The assessment is amended. The earlier version stays readable." },
     Notice { code: "assessment-voided", words: "The assessment is voided." },
+    Notice { code: "cleared", words: "The permissions are changed. It counts with the next request." },
     Notice { code: "units-changed", words: "The units are changed. It counts with the next request." },
     Notice { code: "proxy-granted", words: "The proxy may read this record on the days you entered." },
     Notice { code: "proxy-ended", words: "The proxy has ended." },

@@ -147,10 +147,10 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, health, log, reviews, units};
+    use crate::pages::{accounts, clearances, health, log, reviews, units};
     use Action::{
-        ExportLog, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, ReviewAccess, RevokeSession,
-        SuspendAccount,
+        ExportLog, GrantClearance, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor,
+        ReviewAccess, RevokeSession, SuspendAccount,
     };
     use Guard::Signed;
     vec![
@@ -174,6 +174,9 @@ fn house() -> Vec<Route> {
         page("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::emergency),
         form("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::decide),
         form("/reviews/questions/{question}", Signed(ReviewAccess), reviews::answer),
+        page("/reviews/clearances", Signed(ReviewAccess), clearances::page),
+        form("/reviews/clearances", Signed(GrantClearance), clearances::clear),
+        form("/reviews/clearances/end", Signed(ReviewAccess), clearances::unclear),
         page("/health", Signed(ReadHealth), health::page),
     ]
 }

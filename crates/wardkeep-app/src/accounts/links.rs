@@ -120,6 +120,7 @@ impl App {
             created_at: visit.now,
             notice: None,
             units: Vec::new(),
+            clearances: Vec::new(),
             proxies: Vec::new(),
         };
         let link = Link { hash: token.hash, what: For::Staff { account: id }, until: visit.now.plus_ms(INVITATION_MS_MAX), used_at: None };
@@ -191,6 +192,7 @@ impl App {
             created_at: visit.now,
             notice: None,
             units: Vec::new(),
+            clearances: Vec::new(),
             proxies: Vec::new(),
         };
         let hash = self.hashing.hash(visit, &password).await?;
@@ -269,6 +271,7 @@ impl App {
             created_at: visit.now,
             notice: None,
             units: Vec::new(),
+            clearances: Vec::new(),
             proxies: Vec::new(),
         };
         act = act.detail("account", hex::encode(id.bytes()));

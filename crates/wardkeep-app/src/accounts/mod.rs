@@ -98,6 +98,9 @@ impl App {
             terms.push(term("patient", &patient.bytes()));
         }
         terms.extend(account.units.iter().map(|unit| term("unit", unit.as_str().as_bytes())));
+        if !account.clearances.is_empty() {
+            terms.push(term("cleared", b"yes"));
+        }
         terms.extend(account.proxies.iter().map(|proxy| term("proxy", &proxy.patient.bytes())));
         let unique = vec![term("email", account.email.as_str().as_bytes())];
         act.put_own(Purpose::Staff, kinds::ACCOUNT, DocId(account.id.bytes()), version.saturating_add(1), account, terms, unique)

@@ -11,6 +11,7 @@ use crate::account::proxy::Proxy;
 use crate::account::unit::Unit;
 use crate::date::{Date, Moment};
 use crate::name::Email;
+use crate::record::Mark;
 use crate::{AccountId, FieldError, PatientId};
 
 /// What somebody may be. Nobody chooses their own role, except that registration makes patients.
@@ -133,6 +134,9 @@ pub struct Account {
     /// Where this person works; staff only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub units: Vec<Unit>,
+    /// Marked records that this person may read besides the care relationship; staff only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clearances: Vec<Mark>,
     /// Whose record this person reads in their stead; patients' accounts only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<Proxy>,

@@ -50,10 +50,11 @@ fn patient() -> impl Strategy<Value = PatientId> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    any::<(bool, bool, bool, bool, bool)>().prop_map(|(in_care, emergency, proxy, second_factor, fresh)| Facts {
+    any::<(bool, bool, bool, bool, bool, bool)>().prop_map(|(in_care, emergency, proxy, marked, second_factor, fresh)| Facts {
         in_care,
         emergency,
         proxy,
+        marked,
         second_factor,
         fresh,
     })
@@ -169,6 +170,14 @@ proptest! {
         let Actor::Account { state, .. } = actor else { unreachable!() };
         if shared().decide(actor, action, resource, facts).is_ok() {
             prop_assert!(state == AccountState::Active && facts.second_factor);
+        }
+    }
+
+    #[test]
+    fn a_mark_without_its_permission_opens_no_record_to_anybody((actor, action, resource, facts) in asking(&Role::ALL)) {
+        if matches!(action, Action::ReadRecord | Action::AmendRecord | Action::VoidRecord) {
+            let marked = Facts { marked: true, ..facts };
+            prop_assert!(shared().decide(actor, action, resource, marked).is_err());
         }
     }
 

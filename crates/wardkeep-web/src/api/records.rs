@@ -133,11 +133,15 @@ pub struct RecordInput {
     /// When it happened, kept to the minute; now, when it is left out.
     #[schema(format = DateTime)]
     pub event_at: Option<String>,
+    /// A mark that needs a permission of its own to read: `psychiatric`, `hiv`, `sexual_health`,
+    /// `genetic`; none, when it is left out or empty.
+    pub mark: Option<String>,
 }
 
 impl RecordInput {
     fn form(self) -> Result<RecordForm, FieldError> {
-        let form = RecordForm { record_type: self.record_type, title: self.title, body: self.body, ..RecordForm::default() };
+        let form =
+            RecordForm { record_type: self.record_type, title: self.title, body: self.body, mark: self.mark, ..RecordForm::default() };
         match self.event_at {
             Some(event_at) => at(form, &event_at),
             None => Ok(form),

@@ -46,6 +46,8 @@ pub struct Frame {
     pub next_of_kin: String,
     pub printed: String,
     pub tabs: Vec<Tab>,
+    /// So many records are marked as sensitive and not shown to this reader.
+    pub hidden: usize,
     /// The patient reads the own chart: plain words, long dates.
     pub patient_reader: bool,
     /// The reader may add records and assessments.
@@ -76,6 +78,7 @@ impl Frame {
         let patient = &view.patient;
         let role = signed.ctx.role().unwrap_or(Role::Patient);
         let patient_reader = role == Role::Patient;
+        let cares = view.in_care || role == Role::Registrar;
         let base = format!("/patients/{}", patient.id);
         let (allergy_class, allergy_icon) = match patient.allergies {
             Allergies::Known(_) => ("danger", "triangle-alert"),
@@ -85,7 +88,7 @@ impl Frame {
         let today = signed.ctx.visit().today();
         let contacts = &patient.contacts;
         Self {
-            tabs: tabs(&base, role, current),
+            tabs: tabs(&base, role, current).into_iter().filter(|tab| cares || !tab.href.ends_with("/care-team")).collect(),
             name: patient.banner_name(),
             born: born(&patient.born, today, patient_reader),
             sex: patient.sex.label(),
@@ -104,8 +107,9 @@ impl Frame {
                 signed.ctx.account().map(|a| a.display_name.clone()).unwrap_or_default()
             ),
             patient_reader,
+            hidden: view.hidden,
             writes: matches!(role, Role::Doctor | Role::Nurse | Role::StrokeCoordinator),
-            assigns: matches!(role, Role::Doctor | Role::Registrar),
+            assigns: role == Role::Registrar || (role == Role::Doctor && view.in_care),
             base,
         }
     }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod activate;
 pub mod care_team;
 pub mod chart;
+pub mod clearances;
 pub mod documents;
 pub mod emergency;
 pub mod health;

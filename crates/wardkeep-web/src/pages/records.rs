@@ -9,7 +9,7 @@ use wardkeep_app::integrity::{Badge, Proof};
 use wardkeep_app::records::{RecordDetail, RecordView};
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::RecordId;
-use wardkeep_domain::record::{Record, RecordForm, RecordState, RecordType};
+use wardkeep_domain::record::{Mark, Record, RecordForm, RecordState, RecordType};
 
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
@@ -24,6 +24,8 @@ pub struct Row {
     pub author: String,
     pub badge: &'static str,
     pub voided: bool,
+    /// Marked as sensitive: the mark's name, or empty.
+    pub mark: &'static str,
 }
 
 impl Row {
@@ -37,6 +39,7 @@ impl Row {
             author: view.author.clone(),
             badge: view.badge.label(),
             voided: record.is_some_and(|r| matches!(r.state, RecordState::Voided { .. })),
+            mark: record.and_then(|r| r.mark).map_or("", Mark::label),
         }
     }
 }
@@ -231,6 +234,7 @@ fn filled(view: &RecordView) -> RecordForm {
         event_month: part(5, 7),
         event_year: part(0, 4),
         event_time: part(11, 16),
+        mark: Some(record.mark.map_or("", Mark::code).to_owned()),
         reason: String::new(),
         version: view.version.to_string(),
     }

@@ -140,3 +140,46 @@ async fn a_proxy_that_is_ended_ends_with_the_next_request() {
     assert_eq!(status(&site, &parent, &chart).await, StatusCode::NOT_FOUND);
     assert_eq!(site.post(&registrar, &end, &[]).await.status, StatusCode::NOT_FOUND, "once");
 }
+
+#[tokio::test]
+async fn a_marked_record_is_read_by_its_author_the_permitted_and_the_patient() {
+    let site = Site::open().await;
+    let (doctor, nurse) = (site.person(Role::Doctor).clone(), site.person(Role::Nurse).clone());
+    let (officer, patient) = (site.person(Role::PrivacyOfficer).clone(), site.person(Role::Patient).clone());
+    let records = format!("/patients/{}/records", site.near);
+    site.record(site.near).await;
+    let fields = [("record_type", "note"), ("title", "Serology"), ("body", "Secretresult"), ("mark", "hiv")];
+    let filed = site.post(&doctor, &format!("{records}/new"), &fields).await;
+    assert_eq!(filed.status, StatusCode::SEE_OTHER, "{}", filed.text());
+    let record = filed.header("location").to_owned();
+    for reader in [&doctor, &patient] {
+        assert!(site.get(Some(reader), &records).await.text().contains("Serology"), "{:?}", reader.role);
+        assert_eq!(status(&site, reader, &record).await, StatusCode::OK, "{:?}", reader.role);
+    }
+    for page in [records.clone(), format!("/patients/{}", site.near)] {
+        let seen = site.get(Some(&nurse), &page).await.text();
+        assert!(seen.contains("1 record is not shown") && seen.contains("Ward round") && !seen.contains("Serology"), "{seen}");
+    }
+    let refused = site.get(Some(&nurse), &record).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(refused.text().contains("marked as sensitive") && !refused.text().contains("Secretresult"), "{}", refused.text());
+    assert_eq!(status(&site, &nurse, &format!("{record}/amend")).await, StatusCode::FORBIDDEN);
+    let wrong = site.post(&officer, "/reviews/clearances", &[("email", &nurse.email), ("mark", "gossip")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    // Another mark does not help.
+    for (mark, expected) in [("psychiatric", StatusCode::FORBIDDEN), ("hiv", StatusCode::OK)] {
+        let given = site.post(&officer, "/reviews/clearances", &[("email", &nurse.email), ("mark", mark)]).await;
+        assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.text());
+        assert_eq!(status(&site, &nurse, &record).await, expected, "{mark}");
+    }
+    let listed = site.get(Some(&officer), "/reviews/clearances").await.text();
+    assert!(listed.contains("Staffname Nurse") && listed.contains("HIV"), "{listed}");
+    let back = [("account", &*nurse.id.to_string()), ("mark", "hiv")];
+    assert_eq!(site.post(&officer, "/reviews/clearances/end", &back).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(status(&site, &nurse, &record).await, StatusCode::FORBIDDEN, "with the next request");
+    // Nobody gets at it by an emergency, and a mark that is taken off frees it.
+    let amended =
+        [("record_type", "note"), ("title", "Serology"), ("body", "Plain"), ("mark", ""), ("reason", "Not sensitive"), ("version", "1")];
+    assert_eq!(site.post(&doctor, &format!("{record}/amend"), &amended).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(status(&site, &nurse, &record).await, StatusCode::OK);
+}

@@ -231,6 +231,7 @@ const UNLOGGED: &[&str] = &[
     // Nobody is named: no proxy, no unit of this hospital.
     "GET /my/others",
     "POST /units/leave",
+    "POST /reviews/clearances/end",
     "POST /stroke/import/confirm",
     "POST /sign-in/code",
     "POST /sign-in/enrol",

@@ -45,6 +45,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/api/v1/me/sessions/{session}", "the same"),
     ("/units/join", "the sample names no unit of this hospital: 404"),
     ("/units/leave", "the same"),
+    ("/reviews/clearances/end", "the sample names nobody: 404 for those who may"),
     ("/patients/{patient}/proxies/{proxy}/end", "the sample is nobody's proxy: 404"),
     ("/emergency/{emergency}/end", "the sample is nobody's: 404 for everybody"),
     ("/reviews/emergency/{emergency}", "the same for those who may review"),
@@ -69,7 +70,7 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
         patient: own,
     };
     let in_care = near && matches!(person.role, Role::Doctor | Role::Nurse);
-    let facts = Facts { in_care, emergency: false, proxy: false, second_factor: true, fresh: true };
+    let facts = Facts { in_care, emergency: false, proxy: false, marked: false, second_factor: true, fresh: true };
     let resource = if route.path.contains("{patient}") {
         Resource::Chart { patient, author: None }
     } else if route.path.contains("{account}") {
