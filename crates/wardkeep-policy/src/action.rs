@@ -46,6 +46,7 @@ pub enum Action {
     ExportLog,
     ReadHealth,
     RunVerification,
+    ExplainPolicy,
     // background jobs, as actors with one narrow role
     RunJob,
 }
@@ -89,8 +90,14 @@ impl Action {
         Action::ExportLog,
         Action::ReadHealth,
         Action::RunVerification,
+        Action::ExplainPolicy,
         Action::RunJob,
     ];
+    /// The action of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
     /// `open_chart` and so on: the Cedar action id and the name in the matrix.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -132,6 +139,7 @@ impl Action {
             Action::ExportLog => "export_log",
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
+            Action::ExplainPolicy => "explain_policy",
             Action::RunJob => "run_job",
         }
     }
