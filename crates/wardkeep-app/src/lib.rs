@@ -26,6 +26,7 @@ pub mod keys;
 pub mod kinds;
 pub mod pace;
 pub mod patients;
+pub mod policies;
 pub mod posture;
 pub mod records;
 pub mod sessions;
