@@ -182,10 +182,14 @@ fn nav(role: Role) -> Vec<NavItem> {
             item("/accounts", "users", "Accounts"),
             item("/log", "history", "Log"),
             item("/health", "settings", "Health"),
+            item("/policy", "scroll-text", "Policy"),
         ],
-        Role::PrivacyOfficer => {
-            vec![item("/", "layout-dashboard", "Overview"), item("/log", "history", "Log"), item("/health", "settings", "Health")]
-        }
+        Role::PrivacyOfficer => vec![
+            item("/", "layout-dashboard", "Overview"),
+            item("/log", "history", "Log"),
+            item("/policy", "scroll-text", "Policy"),
+            item("/health", "settings", "Health"),
+        ],
         Role::Patient => vec![
             item("/my/access", "eye", "Who looked"),
             item("/my/record", "file-text", "My record"),

@@ -3,6 +3,7 @@
 
 mod dry_run;
 mod explain;
+mod words;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_ledger::Class;
@@ -18,6 +19,7 @@ use crate::{App, Ctx, Error, Result, Visit, kinds};
 
 pub use dry_run::{Change, DAYS_MAX, DryRun, Example};
 pub use explain::{Ask, Explained, of_role};
+pub use words::words;
 
 /// The hospital's own policy files, in the order of their names.
 #[derive(Clone, Default, Debug)]

@@ -10,6 +10,7 @@ pub mod home;
 pub mod log;
 pub mod my;
 pub mod patients;
+pub mod policy;
 pub mod records;
 pub mod register;
 pub mod security;
