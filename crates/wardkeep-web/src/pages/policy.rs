@@ -176,9 +176,9 @@ impl Answer {
             allowed: told.verdict.allowed,
             verdict: told.verdict,
             source: match (explained.person, explained.patient) {
-                (true, true) => "The account and the care team were read just now; the others are as given.",
-                (true, false) => "The account was read just now; the others are as given.",
-                _ => "As given.",
+                (true, true) => "The account and the care team were read just now; the others are as you gave them.",
+                (true, false) => "The account was read just now; the others are as you gave them.",
+                _ => "Nothing was read: they are as you gave them.",
             },
             facts: told.facts.iter().map(|(fact, holds)| fact.words(*holds)).collect(),
             flips: told.flips.into_iter().map(|flip| Turn { words: flip.fact.words(flip.holds), then: flip.then }).collect(),
