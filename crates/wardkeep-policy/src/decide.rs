@@ -289,15 +289,16 @@ impl Related {
     }
     /// As the log keeps it. An account's state is a fact as well; machines are active by nature.
     pub(crate) fn held(&self, actor: Actor) -> Held {
-        let active = !matches!(actor, Actor::Account { .. }) || actor.is_active();
+        // Taken apart, so that a new fact does not compile until the log keeps it.
+        let Self { second_factor, fresh, in_care, own, author, oneself } = *self;
         let facts = [
-            (Fact::Active, active),
-            (Fact::SecondFactor, self.second_factor),
-            (Fact::Fresh, self.fresh),
-            (Fact::InCare, self.in_care),
-            (Fact::Own, self.own),
-            (Fact::Author, self.author),
-            (Fact::Oneself, self.oneself),
+            (Fact::Active, !matches!(actor, Actor::Account { .. }) || actor.is_active()),
+            (Fact::SecondFactor, second_factor),
+            (Fact::Fresh, fresh),
+            (Fact::InCare, in_care),
+            (Fact::Own, own),
+            (Fact::Author, author),
+            (Fact::Oneself, oneself),
         ];
         facts.into_iter().filter(|(_, holds)| *holds).map(|(fact, _)| fact).collect()
     }

@@ -53,14 +53,14 @@ impl Fact {
             (Fact::Oneself, false) => "It is somebody else's account.",
         }
     }
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// The facts that hold. As text: names with a space between, in the order of [`Fact::ALL`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Held(u8);
+pub struct Held(u16);
 
 impl Held {
     #[must_use]

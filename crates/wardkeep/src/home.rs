@@ -225,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn the_policies_are_where_the_option_the_file_or_the_directory_says_and_the_file_keeps_them() {
+        let data = tempfile::tempdir().unwrap();
+        let found = |stores: &Stores| home(data.path(), stores).unwrap().policies;
+        assert_eq!(found(&Stores::default()), None);
+        std::fs::create_dir(data.path().join("policies")).unwrap();
+        assert_eq!(found(&Stores::default()), Some(data.path().join("policies")));
+        std::fs::write(file(data.path()), "policies = \"/etc/wardkeep/policies\"\n").unwrap();
+        home(data.path(), &Stores::default()).unwrap().keep().unwrap();
+        assert_eq!(found(&Stores::default()), Some("/etc/wardkeep/policies".into()));
+        let given = Stores { policies: Some("/elsewhere".into()), ..Stores::default() };
+        assert_eq!(found(&given), Some("/elsewhere".into()));
+    }
+
+    #[test]
     fn a_settings_file_that_cannot_be_used_says_why_and_quotes_no_password() {
         let data = tempfile::tempdir().unwrap();
         let path = file(data.path());

@@ -62,9 +62,18 @@ pub struct Example {
     pub allowed_after: bool,
 }
 
-/// Both answers to a question, asked once.
-type Answers = HashMap<Case, (Verdict, Verdict)>;
-type Counts = HashMap<(Who, Action, Verdict, Verdict), u64>;
+/// Refusals of the pace and not of a rule, see `pace.rs`.
+const NO_RULES: [&str; 2] = ["too-fast", "many-charts"];
+
+/// Takes events, newest first of each store, and counts.
+struct Replay<'a> {
+    now: &'a Policy,
+    tried: &'a Policy,
+    /// Both answers to a question, asked once.
+    answers: HashMap<Case, (Verdict, Verdict)>,
+    counts: HashMap<(Who, Action, Verdict, Verdict), u64>,
+    run: DryRun,
+}
 
 impl App {
     /// # Errors
@@ -78,67 +87,82 @@ impl App {
         let act = Act::by(self, Side::Records, ctx, Class::LogRead).permit(&permit).detail("what", "policies tried");
         act.detail("days", days.to_string()).detail("digest", site.noted().digest).commit().await?;
         let from = ctx.now().plus_ms(-i64::from(days).saturating_mul(DAY_MS));
-        let (mut run, mut answers, mut counts) = (DryRun::default(), Answers::new(), Counts::new());
+        let mut replay = Replay::new(&self.policy, &tried);
         for side in [Side::Control, Side::Records] {
-            let mut examples = Vec::new();
-            let mut before = None;
-            let since = self.store(side).seq_at(from.0).await?;
-            let mut read = 0;
-            loop {
-                let query = Find { kind: kinds::EVENT, all_of: Vec::new(), before, since: Some(since), limit: BATCH };
-                let documents = self.store(side).find(&query).await?;
-                for document in &documents {
-                    let part = self.open_actor_part(side, document)?;
-                    // The question about the change itself is none of the past.
-                    if part.time_ms >= from.0 && part.request != ctx.visit.request {
-                        self.replay(&tried, &part, &mut answers, &mut run, &mut counts, &mut examples);
-                    }
-                }
-                read += documents.len();
-                let Some(last) = documents.last().filter(|_| documents.len() == BATCH) else { break };
-                if read >= ENTRIES_MAX {
-                    run.cut = true;
-                    break;
-                }
-                before = Some(Seq(last.seq.0));
-            }
-            run.examples.append(&mut examples);
+            self.replay(ctx, side, from, &mut replay).await?;
         }
-        run.examples.sort_by_key(|example| std::cmp::Reverse(example.at));
-        run.examples.truncate(EXAMPLES_MAX);
-        run.changes = ordered(counts);
-        Ok(run)
+        Ok(replay.end())
     }
 
-    fn replay(
-        &self,
-        tried: &Policy,
-        part: &ActorPart,
-        answers: &mut Answers,
-        run: &mut DryRun,
-        counts: &mut Counts,
-        examples: &mut Vec<Example>,
-    ) {
-        if part.rule.is_none() {
+    async fn replay(&self, ctx: &Ctx, side: Side, from: Moment, replay: &mut Replay<'_>) -> Result<()> {
+        let since = Some(self.store(side).seq_at(from.0).await?);
+        let (mut before, mut read) = (None, 0);
+        loop {
+            let query = Find { kind: kinds::EVENT, all_of: Vec::new(), before, since, limit: BATCH };
+            let documents = self.store(side).find(&query).await?;
+            for document in &documents {
+                let part = self.open_actor_part(side, document)?;
+                // That this is asked now is none of the past.
+                if part.time_ms >= from.0 && part.request != ctx.visit.request {
+                    replay.take(&part);
+                }
+            }
+            read += documents.len();
+            let Some(last) = documents.last().filter(|_| documents.len() == BATCH) else { return Ok(()) };
+            if read >= ENTRIES_MAX {
+                replay.run.cut = true;
+                return Ok(());
+            }
+            before = Some(Seq(last.seq.0));
+        }
+    }
+}
+
+impl<'a> Replay<'a> {
+    fn new(now: &'a Policy, tried: &'a Policy) -> Self {
+        Self { now, tried, answers: HashMap::new(), counts: HashMap::new(), run: DryRun::default() }
+    }
+
+    fn take(&mut self, part: &ActorPart) {
+        if part.rule.as_ref().is_none_or(|rule| NO_RULES.contains(&rule.as_str())) {
             return;
         }
-        run.decisions += 1;
+        self.run.decisions += 1;
         let Some(case) = case(part) else {
-            run.not_replayed += 1;
+            self.run.not_replayed += 1;
             return;
         };
-        let (before, after) = answers.entry(case).or_insert_with(|| {
+        let (before, after) = self.answers.entry(case).or_insert_with(|| {
             let (actor, action, resource, facts) = case.question();
-            [&self.policy, tried].map(|policy| policy.verdict(actor, action, resource, facts)).into()
+            [self.now, self.tried].map(|policy| policy.verdict(actor, action, resource, facts)).into()
         });
         if (before.allowed, &before.rule) == (after.allowed, &after.rule) {
             return;
         }
-        if before.allowed != after.allowed && examples.len() < EXAMPLES_MAX {
+        *self.counts.entry((case.who, case.action, before.clone(), after.clone())).or_default() += 1;
+        if before.allowed != after.allowed {
             let (who, action, allowed_after) = (case.who, case.action, after.allowed);
-            examples.push(Example { at: Moment(part.time_ms), who, action, allowed_after });
+            self.run.examples.push(Example { at: Moment(part.time_ms), who, action, allowed_after });
+            // Of both stores the newest ones; each gives its own in order.
+            if self.run.examples.len() > 2 * EXAMPLES_MAX {
+                self.keep_newest();
+            }
         }
-        *counts.entry((case.who, case.action, before.clone(), after.clone())).or_default() += 1;
+    }
+
+    fn keep_newest(&mut self) {
+        self.run.examples.sort_by_key(|example| std::cmp::Reverse(example.at));
+        self.run.examples.truncate(EXAMPLES_MAX);
+    }
+
+    fn end(mut self) -> DryRun {
+        self.keep_newest();
+        let change = |((who, action, before, after), count)| Change { who, action, before, after, count };
+        self.run.changes = self.counts.into_iter().map(change).collect();
+        self.run.changes.sort_by_key(|change| {
+            (std::cmp::Reverse(change.count), change.who.label(), change.action, change.before.rule.clone(), change.after.rule.clone())
+        });
+        self.run
     }
 }
 
@@ -156,10 +180,58 @@ fn case(part: &ActorPart) -> Option<Case> {
     Some(Case { who, id, action: Action::parse(&asked.action)?, held: Held::parse(&asked.facts)?, account })
 }
 
-/// Most frequent first, then by role and action.
-fn ordered(counts: Counts) -> Vec<Change> {
-    let change = |((who, action, before, after), count)| Change { who, action, before, after, count };
-    let mut changes: Vec<Change> = counts.into_iter().map(change).collect();
-    changes.sort_by_key(|change| (std::cmp::Reverse(change.count), change.who.label(), change.action, change.after.rule.clone()));
-    changes
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Who as Actor;
+    use crate::clear::Asked;
+
+    fn event(time_ms: i64, kind: &str, role: &str, rule: Option<&str>, asked: Option<(&str, &str)>) -> ActorPart {
+        let text = |text: &str| text.to_owned();
+        let who = Actor {
+            kind: text(kind),
+            id: String::new(),
+            name: String::new(),
+            role: text(role),
+            address: String::new(),
+            device: String::new(),
+        };
+        let asked = asked.map(|(action, facts)| Asked { action: text(action), facts: text(facts), account: String::new() });
+        let rule = rule.map(text);
+        ActorPart { time_ms, class: 1, outcome: 0, who, rule, asked, request: [0; 16], actor_salt: [0; 32], about: None }
+    }
+
+    #[test]
+    fn what_does_not_say_its_question_is_counted_and_not_guessed() {
+        let (now, tried) = (Policy::embedded().unwrap(), Policy::from_files(&[]).unwrap());
+        let mut replay = Replay::new(&now, &tried);
+        let known = Some(("read_log", "active second_factor"));
+        replay.take(&event(1, "account", "privacy_officer", Some("privacy-officer-log"), known));
+        // Of an earlier version, of a later one, of somebody whom no rule knows.
+        replay.take(&event(2, "account", "privacy_officer", Some("privacy-officer-log"), None));
+        replay.take(&event(3, "account", "privacy_officer", Some("x"), Some(("read_log", "active moonlight"))));
+        replay.take(&event(4, "account", "astrologer", Some("x"), known));
+        replay.take(&event(5, "visitor", "", Some("x"), known));
+        // No decisions of policy.
+        replay.take(&event(6, "visitor", "", None, None));
+        replay.take(&event(7, "account", "doctor", Some("too-fast"), None));
+        let run = replay.end();
+        assert_eq!((run.decisions, run.not_replayed, run.changes.len()), (5, 4, 1));
+        assert_eq!((run.changes[0].count, run.changes[0].after.rule.as_str()), (1, "default"));
+    }
+
+    #[test]
+    fn the_newest_twenty_of_both_stores_are_shown() {
+        let (now, tried) = (Policy::embedded().unwrap(), Policy::from_files(&[]).unwrap());
+        let mut replay = Replay::new(&now, &tried);
+        let take = |replay: &mut Replay<'_>, at| {
+            replay.take(&event(at, "account", "privacy_officer", Some("x"), Some(("read_log", "active second_factor"))));
+        };
+        // One store is newer than the other in every entry, and comes second.
+        (0..50).rev().for_each(|at| take(&mut replay, at));
+        (100..150).rev().for_each(|at| take(&mut replay, at));
+        let run = replay.end();
+        assert_eq!(run.examples.iter().map(|example| example.at.0).collect::<Vec<_>>(), (130..150).rev().collect::<Vec<_>>());
+        assert_eq!(run.changes[0].count, 100);
+    }
 }
