@@ -184,9 +184,13 @@ fn of_file(file: &str, text: &str, validator: &Validator, faults: &mut Vec<Polic
     match PolicySet::from_policies(rules.iter().cloned()) {
         Ok(set) => {
             let result = validator.validate(&set, ValidationMode::Strict);
+            let before = faults.len();
             faults.extend(result.validation_errors().map(|error| invalid(file, error)));
-            // Above all a rule that can never apply: whoever wrote it believes that it protects something.
-            faults.extend(result.validation_warnings().map(|warning| invalid(file, warning)));
+            // Above all a rule that can never apply: whoever wrote it believes that it protects
+            // something. Beside an error it only says the same again.
+            if faults.len() == before {
+                faults.extend(result.validation_warnings().map(|warning| invalid(file, warning)));
+            }
         }
         Err(error) => faults.push(invalid(file, error)),
     }

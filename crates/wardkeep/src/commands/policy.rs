@@ -107,14 +107,18 @@ fn answer(verdict: &Verdict) -> &'static str {
 fn by(verdict: &Verdict) -> String {
     match &verdict.file {
         Some(file) => format!("{} by {} ({file})", answer(verdict), verdict.rule),
-        None => format!("{} because no rule allows it", answer(verdict)),
+        None => format!("{}, as no rule allows it", answer(verdict)),
     }
 }
 
 fn told(explained: &Explained) -> String {
     let told = &explained.told;
     let person = if explained.person { format!("{}, {}", explained.who, explained.role.label()) } else { explained.who.clone() };
-    let mut text = format!("{person}: {} is {}.\n  {}\n", told.action.name(), by(&told.verdict), told.verdict.reason);
+    let mut text = format!("{person}: {} is {}.\n", told.action.name(), by(&told.verdict));
+    // Silence has nothing to add, but for the code that would help.
+    if told.verdict.file.is_some() || told.flips.iter().any(|flip| flip.fact == Fact::Fresh) {
+        text.push_str(&format!("  {}\n", told.verdict.reason));
+    }
     let source = match (explained.person, explained.patient) {
         (true, true) => " (state of the account and care read from the hospital, the others as given)",
         (true, false) => " (state of the account read from the hospital, the others as given)",
@@ -127,7 +131,12 @@ fn told(explained: &Explained) -> String {
         text.push_str("  No single fact.\n");
     }
     for flip in &told.flips {
-        text.push_str(&format!("  {:<14} If it were so: “{}” Then {}.\n", flip.fact.name(), flip.fact.words(flip.holds), by(&flip.then)));
+        text.push_str(&format!(
+            "  {:<14} If it were so: “{}” Then it is {}.\n",
+            flip.fact.name(),
+            flip.fact.words(flip.holds),
+            by(&flip.then)
+        ));
     }
     text
 }
