@@ -146,7 +146,7 @@ impl App {
     async fn denied(&self, ctx: &Ctx, resource: Resource, denial: Denial) -> Error {
         let act = Act::by(self, Side::Records, ctx, Class::Denied)
             .outcome(Outcome::Denied)
-            .rule(&denial.rule)
+            .refused(resource, &denial)
             .detail("action", denial.action.name())
             .detail("reason", denial.reason.clone());
         let act = match resource {

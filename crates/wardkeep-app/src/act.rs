@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 use wardkeep_domain::PatientId;
 use wardkeep_ledger::{Class, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
-use wardkeep_policy::Actor;
+use wardkeep_policy::{Actor, Denial, Resource};
 use wardkeep_store::{Changeset, DocId, Document, Erase, Expect, Kind, Owner, Put, Term, Version};
 use wardkeep_vault::vault::digest;
 use wardkeep_vault::{Context, PatientKey, Plain, Purpose};
 
-use crate::clear::{About, ActorPart, Named, SubjectPart, beside};
+use crate::clear::{About, ActorPart, Asked, Named, SubjectPart, beside};
 use crate::integrity::Sealed;
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
@@ -104,6 +104,7 @@ pub(crate) struct Act<'a> {
     class: Class,
     outcome: Outcome,
     rule: Option<String>,
+    asked: Option<Asked>,
     subject: Option<PatientKey>,
     named: Vec<Named>,
     detail: Vec<(String, String)>,
@@ -132,6 +133,7 @@ impl<'a> Act<'a> {
             class,
             outcome: Outcome::Success,
             rule: None,
+            asked: None,
             subject: None,
             named: Vec::new(),
             detail: Vec::new(),
@@ -153,6 +155,13 @@ impl<'a> Act<'a> {
     }
     pub(crate) fn permit(mut self, permit: &wardkeep_policy::Permit) -> Self {
         self.rule = Some(permit.rule().to_owned());
+        self.asked = Some(Asked::new(permit.action(), permit.held(), permit.resource()));
+        self
+    }
+    /// Policy said no to this.
+    pub(crate) fn refused(mut self, resource: Resource, denial: &Denial) -> Self {
+        self.rule = Some(denial.rule.clone());
+        self.asked = Some(Asked::new(denial.action, denial.held, resource));
         self
     }
     pub(crate) fn rule(mut self, rule: &str) -> Self {
@@ -284,6 +293,7 @@ impl<'a> Act<'a> {
             outcome: self.outcome as u8,
             who: self.who.clone(),
             rule: self.rule.take(),
+            asked: self.asked.take(),
             request: self.visit.request,
             actor_salt: salt(),
             about: None,

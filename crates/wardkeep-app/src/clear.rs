@@ -6,6 +6,7 @@ use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::commitment::Label;
 use wardkeep_ledger::{Class, Commitment, EventId, Receipt, Salt};
+use wardkeep_policy::{Action, Held, Resource};
 use wardkeep_store::{Owner, Term};
 use wardkeep_vault::{Context, PatientKey, Purpose};
 
@@ -110,6 +111,9 @@ pub struct ActorPart {
     pub who: Who,
     /// The policy rule that allowed or refused it.
     pub rule: Option<String>,
+    /// What policy was asked; events of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Id of the request, for support.
     #[serde(with = "crate::compact")]
     pub request: [u8; 16],
@@ -117,6 +121,28 @@ pub struct ActorPart {
     pub actor_salt: [u8; 32],
     /// Present when the event is about no patient.
     pub about: Option<About>,
+}
+
+/// The question that policy answered, without its people: enough to put it to other rules.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// Name of the action.
+    pub action: String,
+    /// The facts that held, by name.
+    pub facts: String,
+    /// Role of the account that was asked about; empty when it was none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account: String,
+}
+
+impl Asked {
+    pub(crate) fn new(action: Action, held: Held, resource: Resource) -> Self {
+        let account = match resource {
+            Resource::Account { role, .. } => role.code().to_owned(),
+            Resource::Hospital | Resource::Chart { .. } => String::new(),
+        };
+        Self { action: action.name().to_owned(), facts: held.to_string(), account }
+    }
 }
 
 /// What happened to what. Sealed under the patient's key when there is one.
@@ -239,6 +265,21 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_of_an_earlier_version_opens_without_the_question() {
+        let who = r#"{"kind":"job","id":"keeper","name":"keeper","role":"","address":"","device":""}"#;
+        let zero = |bytes: usize| {
+            serde_json::to_string(&base64::Engine::encode(&base64::engine::general_purpose::STANDARD_NO_PAD, vec![0; bytes])).unwrap()
+        };
+        let old = format!(
+            r#"{{"time_ms":1,"class":1,"outcome":0,"who":{who},"rule":"job-runs","request":{},"actor_salt":{},"about":null}}"#,
+            zero(16),
+            zero(32)
+        );
+        let part: ActorPart = serde_json::from_str(&old).unwrap();
+        assert_eq!((part.rule.as_deref(), part.asked), (Some("job-runs"), None));
+    }
 
     #[test]
     fn what_an_event_names_comes_back_as_it_was() {

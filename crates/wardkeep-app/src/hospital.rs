@@ -11,6 +11,7 @@ use wardkeep_vault::{KeyProvider, Purpose, Vault};
 
 use crate::act::{Act, Side, Who};
 use crate::keys::KeyCache;
+use crate::policies::Site;
 use crate::{Error, Result, Visit, kinds};
 
 /// Settings that live in the control store.
@@ -81,6 +82,7 @@ pub struct Inner {
     records_committer: Committer,
     pub(crate) vault: Vault,
     pub(crate) policy: Policy,
+    pub(crate) site: Site,
     pub(crate) keys: KeyCache,
     pub(crate) hospital: Hospital,
     pub(crate) paths: Option<Paths>,
@@ -133,7 +135,7 @@ impl App {
         let random = &mut |buffer: &mut [u8]| visit.entropy.fill(buffer);
         let (vault, wrapped) = Vault::create(parts.provider.as_ref(), random).map_err(|error| Error::Unavailable(error.to_string()))?;
         let seed = visit.entropy.bytes::<32>();
-        let app = Self::assemble(parts, vault, hospital.clone(), &seed, visit)?;
+        let app = Self::assemble(parts, vault, hospital.clone(), &seed, Site::default(), visit)?;
         app.open_streams(visit).await?;
         let mut act = Act::new(&app, Side::Control, visit, setup(visit), Class::HospitalCreated).detail("name", hospital.name.clone());
         act.put_sealed(kinds::STORE_KEY, ZERO, Owner::NONE, 1, wrapped, Vec::new(), Vec::new());
@@ -149,15 +151,23 @@ impl App {
     /// [`Error::Refused`] when there is none, [`Error::Unavailable`] when the key does not fit, when
     /// the stores are older than the log knows, or when they were changed from outside.
     pub async fn open(parts: Parts, visit: &Visit) -> Result<App> {
+        Self::open_with(parts, Site::default(), visit).await
+    }
+
+    /// The same, under the hospital's own policies as well.
+    ///
+    /// # Errors
+    /// As [`App::open`]; [`Error::Refused`] when a policy file is bad.
+    pub async fn open_with(parts: Parts, site: Site, visit: &Visit) -> Result<App> {
         let changed = "the settings, the signing key or the newest log entries do not match their seal: the control store was changed \
                        from outside. Restore the newest backup, and keep this copy as evidence";
-        Self::open_sealed(parts, visit).await.map_err(|error| match error {
+        Self::open_sealed(parts, site, visit).await.map_err(|error| match error {
             Error::Integrity => Error::Unavailable(changed.to_owned()),
             error => error,
         })
     }
 
-    async fn open_sealed(parts: Parts, visit: &Visit) -> Result<App> {
+    async fn open_sealed(parts: Parts, site: Site, visit: &Visit) -> Result<App> {
         let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
         for (store, name) in [(&parts.control, kinds::CONTROL), (&parts.records, kinds::RECORDS)] {
             if transfer::unfinished(store.as_ref()).await? {
@@ -183,10 +193,11 @@ impl App {
             let seed: crate::envelope::Envelope<[u8; 32]> = serde_json::from_slice(&seed).map_err(|_| Error::Integrity)?;
             (hospital.body, seed.body)
         };
-        let app = Self::assemble(parts, vault, hospital, &seed, visit)?;
+        let app = Self::assemble(parts, vault, hospital, &seed, site, visit)?;
         app.check_rollback().await?;
         app.sweep().await?;
         app.open_streams(visit).await?;
+        app.note_site(visit).await?;
         Ok(app)
     }
 
@@ -199,14 +210,14 @@ impl App {
         Ok(())
     }
 
-    fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], visit: &Visit) -> Result<App> {
+    fn assemble(parts: Parts, vault: Vault, hospital: Hospital, seed: &[u8; 32], site: Site, visit: &Visit) -> Result<App> {
         let boot = visit.entropy.bytes::<16>();
         let committer = |store: &Arc<dyn Store>, side| {
             Ok::<_, Error>(Committer::start(store.clone(), Writer { stream: stream(side, &parts.node)?, boot }))
         };
         let signer = wardkeep_ledger::Signer::from_seed(&format!("wardkeep/{}", hospital.id), seed)
             .map_err(|error| Error::Internal(error.to_string()))?;
-        let policy = Policy::embedded().map_err(|error| Error::Internal(error.to_string()))?;
+        let policy = Policy::with_site(&site.files).map_err(|error| Error::Refused(error.to_string()))?;
         Ok(App(Arc::new(Inner {
             control_committer: committer(&parts.control, Side::Control)?,
             records_committer: committer(&parts.records, Side::Records)?,
@@ -214,6 +225,7 @@ impl App {
             records: parts.records,
             vault,
             policy,
+            site,
             keys: KeyCache::default(),
             hospital,
             paths: parts.paths,
@@ -294,6 +306,6 @@ impl Inner {
     }
 }
 
-fn setup(visit: &Visit) -> Who {
+pub(crate) fn setup(visit: &Visit) -> Who {
     Who { kind: "job".to_owned(), id: "start".to_owned(), name: "Wardkeep".to_owned(), ..Who::visitor(visit) }
 }

@@ -29,6 +29,8 @@ pub const THROTTLE: Kind = Kind(15);
 pub const ALARM: Kind = Kind(16);
 /// The hospital's units (id zero).
 pub const UNITS: Kind = Kind(17);
+/// Digest of the hospital's own policy files, as last started with (id zero).
+pub const SITE_POLICIES: Kind = Kind(24);
 
 // Records store.
 /// Id = patient id.
@@ -67,6 +69,7 @@ pub fn name(kind: Kind) -> &'static str {
         THROTTLE => "throttle",
         ALARM => "alarm",
         UNITS => "units",
+        SITE_POLICIES => "site policies",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

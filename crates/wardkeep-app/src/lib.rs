@@ -28,6 +28,7 @@ pub mod keys;
 pub mod kinds;
 pub mod pace;
 pub mod patients;
+pub mod policies;
 pub mod posture;
 pub mod questions;
 pub mod records;

@@ -33,7 +33,7 @@ const SEAL_LATE_MS: i64 = 60_000;
 const STAFF_MAX: usize = 2_000;
 
 impl Line {
-    fn ok(what: &str, words: impl Into<String>) -> Self {
+    pub(crate) fn ok(what: &str, words: impl Into<String>) -> Self {
         Self { what: what.to_owned(), health: Health::Ok, words: words.into(), fix: String::new() }
     }
     #[must_use]
@@ -75,6 +75,7 @@ impl App {
             });
         }
         lines.push(self.factor_line().await?);
+        lines.push(self.site_line().await?);
         let alarms = self.open_alarms().await?;
         let integrity = alarms.iter().filter(|alarm| alarm.kind == crate::audit::INTEGRITY).count();
         lines.push(if integrity == 0 {

@@ -52,6 +52,7 @@ pub enum Action {
     ReadHealth,
     RunVerification,
     ReviewAccess,
+    ExplainPolicy,
     // background jobs, as actors with one narrow role
     RunJob,
 }
@@ -101,8 +102,14 @@ impl Action {
         Action::ReadHealth,
         Action::RunVerification,
         Action::ReviewAccess,
+        Action::ExplainPolicy,
         Action::RunJob,
     ];
+    /// The action of a name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
     /// `open_chart` and so on: the Cedar action id and the name in the matrix.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -150,6 +157,7 @@ impl Action {
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
             Action::ReviewAccess => "review_access",
+            Action::ExplainPolicy => "explain_policy",
             Action::RunJob => "run_job",
         }
     }

@@ -1,13 +1,16 @@
 //! The decision: actor, action, resource and facts in; a [`Permit`] or a [`Denial`] with its reason out.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, Request, RestrictedExpression};
 use wardkeep_domain::account::{AccountState, Role};
 use wardkeep_domain::{AccountId, PatientId};
 
 use crate::Action;
-use crate::load::{self, Asked, FILES, PolicyError, Said, Types, uid};
+use crate::facts::{Fact, Held};
+use crate::load::{self, Asked, FILES, Loaded, PolicyError, Rule, Types, uid};
+use crate::matrix::Who;
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +59,7 @@ pub struct Permit {
     resource: Resource,
     /// `@id` of the policy that allowed it.
     rule: String,
+    held: Held,
 }
 
 impl Permit {
@@ -74,6 +78,11 @@ impl Permit {
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.rule
+    }
+    /// The facts that held when it was asked.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.held
     }
     /// The patient this permit is about.
     #[must_use]
@@ -98,15 +107,20 @@ pub struct Denial {
     pub may_know: bool,
     /// A fresh factor would turn the answer: offer step-up.
     pub step_up: bool,
+    /// The facts that held when it was asked.
+    pub held: Held,
 }
 
 /// The parsed and validated policies.
 pub struct Policy {
     authorizer: Authorizer,
     asked: HashMap<Action, Asked>,
-    said: HashMap<PolicyId, Said>,
+    rules: Vec<Rule>,
+    places: HashMap<PolicyId, usize>,
     types: Types,
     contexts: Vec<Context>,
+    /// Who each rule ever decides about; worked out when first asked, see `explain.rs`.
+    pub(crate) reach: OnceLock<HashMap<String, Vec<Who>>>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -116,10 +130,10 @@ impl std::fmt::Debug for Policy {
 }
 
 /// What the rules answered, before it becomes a [`Permit`] or a [`Denial`].
-struct Answer {
-    allowed: bool,
-    /// The first rule that decided; `None` for silence.
-    rule: Option<PolicyId>,
+pub(crate) struct Answer {
+    pub(crate) allowed: bool,
+    /// The rules that decided; none for silence.
+    rules: HashSet<PolicyId>,
 }
 
 impl Policy {
@@ -128,7 +142,7 @@ impl Policy {
     /// # Errors
     /// When a policy does not parse or does not fit the schema.
     pub fn embedded() -> Result<Self, PolicyError> {
-        Self::from_files(FILES)
+        Self::from_loaded(load::read(FILES, FILES.len())?)
     }
 
     /// Policies from text, as (file name, text); each rule needs an `@id` of its own and a `@reason`.
@@ -137,9 +151,36 @@ impl Policy {
     /// Names the file that does not parse, does not fit the schema, lacks an annotation, or holds
     /// a rule that can never apply.
     pub fn from_files(files: &[(&str, &str)]) -> Result<Self, PolicyError> {
-        let (rules, said) = load::rules(files)?;
-        let asked = load::by_action(&rules)?;
-        Ok(Self { authorizer: Authorizer::new(), asked, said, types: Types::parse()?, contexts: load::contexts(&Related::NAMES)? })
+        Self::from_loaded(load::read(files, files.len())?)
+    }
+
+    /// # Errors
+    /// The first fault.
+    pub(crate) fn from_loaded(loaded: Loaded) -> Result<Self, PolicyError> {
+        if let Some(fault) = loaded.faults.into_iter().next() {
+            return Err(fault);
+        }
+        Ok(Self {
+            authorizer: Authorizer::new(),
+            asked: load::by_action(&loaded.parsed)?,
+            rules: loaded.rules,
+            places: loaded.places,
+            types: Types::parse()?,
+            contexts: load::contexts(&Related::NAMES)?,
+            reach: OnceLock::new(),
+        })
+    }
+
+    /// Every rule, in the order of the files.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The rule of an `@id`.
+    #[must_use]
+    pub fn rule(&self, id: &str) -> Option<&Rule> {
+        self.places.get(&PolicyId::new(id)).and_then(|place| self.rules.get(*place))
     }
 
     /// Deny wins, silence is no; an account that is not active gets nothing.
@@ -154,17 +195,15 @@ impl Policy {
             reason: reason.to_owned(),
             may_know: related.may_know(actor, resource),
             step_up,
+            held: related.held(actor),
         };
         let Some(answer) = self.ask(actor, action, resource, &related) else {
             // A request that cannot even be built is refused.
             return Err(denial("malformed", "This request cannot be judged.", false));
         };
-        match &answer.rule {
-            Some(rule) if answer.allowed => Ok(Permit { actor, action, resource, rule: rule.to_string() }),
-            Some(rule) => {
-                let reason = self.said.get(rule).map_or("A rule forbids this.", |said| said.reason.as_str());
-                Err(denial(rule.as_ref(), reason, false))
-            }
+        match self.first(&answer) {
+            Some(rule) if answer.allowed => Ok(Permit { actor, action, resource, rule: rule.id.clone(), held: related.held(actor) }),
+            Some(rule) => Err(denial(&rule.id, &rule.reason, false)),
             None => {
                 let fresh = Related { fresh: true, ..related };
                 let step_up = !related.fresh && self.ask(actor, action, resource, &fresh).is_some_and(|answer| answer.allowed);
@@ -172,6 +211,18 @@ impl Policy {
                 Err(denial("default", reason, step_up))
             }
         }
+    }
+
+    /// Of several rules that decided, the first one in the files.
+    pub(crate) fn first(&self, answer: &Answer) -> Option<&Rule> {
+        answer.rules.iter().filter_map(|id| self.places.get(id)).min().and_then(|place| self.rules.get(*place))
+    }
+
+    /// Every rule that had a part in the answer.
+    pub(crate) fn deciding(&self, actor: Actor, action: Action, resource: Resource, facts: Facts) -> Vec<&Rule> {
+        let answer = self.ask(actor, action, resource, &Related::of(actor, resource, facts));
+        let rules = answer.iter().flat_map(|answer| &answer.rules);
+        rules.filter_map(|id| self.places.get(id)).filter_map(|place| self.rules.get(*place)).collect()
     }
 
     fn ask(&self, actor: Actor, action: Action, resource: Resource, related: &Related) -> Option<Answer> {
@@ -186,9 +237,7 @@ impl Policy {
         if response.diagnostics().errors().next().is_some() {
             return None;
         }
-        let order = |rule: &&PolicyId| self.said.get(*rule).map_or(usize::MAX, |said| said.order);
-        let rule = response.diagnostics().reason().min_by_key(order).cloned();
-        Some(Answer { allowed: response.decision() == Decision::Allow, rule })
+        Some(Answer { allowed: response.decision() == Decision::Allow, rules: response.diagnostics().reason().cloned().collect() })
     }
 
     fn principal(&self, actor: Actor) -> Option<Entity> {
@@ -226,7 +275,7 @@ fn text(value: &str) -> RestrictedExpression {
 
 /// How the actor stands to the resource: what the rules see.
 #[derive(Clone, Copy)]
-struct Related {
+pub(crate) struct Related {
     second_factor: bool,
     fresh: bool,
     in_care: bool,
@@ -248,7 +297,25 @@ impl Related {
             [self.second_factor, self.fresh, self.in_care, self.own, self.author, self.oneself, self.emergency, self.proxy, self.marked];
         facts.into_iter().rev().fold(0, |bits, fact| bits << 1 | usize::from(fact))
     }
-    fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
+    /// As the log keeps it. An account's state is a fact as well; machines are active by nature.
+    pub(crate) fn held(&self, actor: Actor) -> Held {
+        // Taken apart, so that a new fact does not compile until the log keeps it.
+        let Self { second_factor, fresh, in_care, own, author, oneself, emergency, proxy, marked } = *self;
+        let facts = [
+            (Fact::Active, !matches!(actor, Actor::Account { .. }) || actor.is_active()),
+            (Fact::SecondFactor, second_factor),
+            (Fact::Fresh, fresh),
+            (Fact::InCare, in_care),
+            (Fact::Own, own),
+            (Fact::Author, author),
+            (Fact::Oneself, oneself),
+            (Fact::Emergency, emergency),
+            (Fact::Proxy, proxy),
+            (Fact::Marked, marked),
+        ];
+        facts.into_iter().filter(|(_, holds)| *holds).map(|(fact, _)| fact).collect()
+    }
+    pub(crate) fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
         let (id, own_patient) = match actor {
             Actor::Account { id, patient, .. } => (Some(id), patient),
             Actor::Job { .. } | Actor::Operator => (None, None),

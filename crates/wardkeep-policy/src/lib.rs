@@ -6,9 +6,15 @@
 
 pub mod action;
 pub mod decide;
+pub mod explain;
+pub mod facts;
 pub mod load;
 pub mod matrix;
+pub mod site;
 
 pub use action::Action;
 pub use decide::{Actor, Denial, Facts, Permit, Policy, Resource};
-pub use load::PolicyError;
+pub use explain::{Case, Explanation, Flip, Verdict};
+pub use facts::{Fact, Held};
+pub use load::{PolicyError, Rule};
+pub use site::File;

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Context, EntityId, EntityTypeName, EntityUid, Policy as Rule, PolicyId, PolicySet, RestrictedExpression, Schema,
-    ValidationMode, Validator,
+    ActionConstraint, Context, Effect, EntityId, EntityTypeName, EntityUid, Policy as Parsed, PolicyId, PolicySet, RestrictedExpression,
+    Schema, ValidationMode, Validator,
 };
 
 use crate::Action;
@@ -24,26 +24,55 @@ pub const FILES: &[(&str, &str)] = &[
     ("emergency.cedar", include_str!("../policies/emergency.cedar")),
     ("patient.cedar", include_str!("../policies/patient.cedar")),
     ("machine.cedar", include_str!("../policies/machine.cedar")),
+    ("explain.cedar", include_str!("../policies/explain.cedar")),
 ];
 const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
 const SCHEMA_FILE: &str = "schema.cedarschema";
 
-#[derive(Debug, thiserror::Error)]
+/// Longest `@id` and `@reason`.
+const ID_CHARS_MAX: usize = 64;
+const REASON_CHARS_MAX: usize = 400;
+/// What the log writes in the place of a rule when none decided: no rule may be called so.
+const RESERVED: [&str; 5] = ["default", "malformed", "too-fast", "many-charts", "many-emergencies"];
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PolicyError {
-    #[error("policy file {file} is refused: {cause}")]
-    Invalid { file: String, cause: String },
+    #[error("policy file {file} is refused: {cause}. {fix}")]
+    Invalid { file: String, cause: String, fix: String },
+}
+
+pub(crate) fn refused(file: &str, cause: impl std::fmt::Display, fix: &str) -> PolicyError {
+    let cause = cause.to_string();
+    PolicyError::Invalid { file: file.to_owned(), cause: cause.trim_end_matches('.').to_owned(), fix: fix.to_owned() }
 }
 
 fn invalid(file: &str, cause: impl std::fmt::Display) -> PolicyError {
-    PolicyError::Invalid { file: file.to_owned(), cause: cause.to_string() }
+    refused(file, cause, "Correct the rule and check it with “wardkeep policy check”.")
 }
 
-/// What a rule says of itself.
-#[derive(Clone, Debug)]
-pub(crate) struct Said {
-    /// Place in the files: of several rules that agree, the first one is named.
-    pub(crate) order: usize,
-    pub(crate) reason: String,
+/// A rule as it stands in its file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    pub id: String,
+    /// `forbid`, which wins over every `permit`.
+    pub forbids: bool,
+    pub reason: String,
+    pub file: String,
+    /// Of the hospital's own files.
+    pub site: bool,
+    /// What its scope names; everything when it names nothing.
+    pub actions: Vec<Action>,
+}
+
+/// What was read, and everything that is wrong with it.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    pub(crate) parsed: Vec<Parsed>,
+    /// In the order of the files: of several rules that agree, the first one is named.
+    pub(crate) rules: Vec<Rule>,
+    /// Places in `rules`.
+    pub(crate) places: HashMap<PolicyId, usize>,
+    pub(crate) faults: Vec<PolicyError>,
 }
 
 /// One action with the rules whose scope names it. Nothing else can match a request for it, and
@@ -97,65 +126,114 @@ pub(crate) fn contexts(names: &[&str]) -> Result<Vec<Context>, PolicyError> {
     (0..1 << names.len()).map(context).collect()
 }
 
-/// All rules of all files, each under its `@id`.
-pub(crate) fn rules(files: &[(&str, &str)]) -> Result<(Vec<Rule>, HashMap<PolicyId, Said>), PolicyError> {
+/// All rules of all files, each under its `@id`. The first `embedded` files are the program's own.
+pub(crate) fn read(files: &[(&str, &str)], embedded: usize) -> Result<Loaded, PolicyError> {
     let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| invalid(SCHEMA_FILE, error))?;
     let validator = Validator::new(schema);
-    let mut rules = Vec::new();
-    let mut said = HashMap::new();
-    for (file, text) in files {
-        for rule in of_file(file, text, &validator)? {
-            let reason = rule.annotation("reason").unwrap_or_default().to_owned();
-            if said.insert(rule.id().clone(), Said { order: rules.len(), reason }).is_some() {
-                return Err(invalid(file, format!("@id(\"{}\") is taken by another rule", rule.id())));
+    let action = entity_type("Action")?;
+    let mut loaded = Loaded::default();
+    for (number, (file, text)) in files.iter().enumerate() {
+        for parsed in of_file(file, text, &validator, &mut loaded.faults) {
+            let rule = Rule {
+                id: parsed.id().to_string(),
+                forbids: parsed.effect() == Effect::Forbid,
+                reason: parsed.annotation("reason").unwrap_or_default().to_owned(),
+                file: (*file).to_owned(),
+                site: number >= embedded,
+                actions: Action::ALL.iter().copied().filter(|one| names(&parsed, &uid(&action, one.name()))).collect(),
+            };
+            if let Some(taken) = loaded.places.get(parsed.id()).and_then(|place| loaded.rules.get(*place)) {
+                let cause = format!("@id(\"{}\") is taken by another rule in {}", parsed.id(), taken.file);
+                loaded.faults.push(refused(file, cause, "Give the rule an @id of its own."));
+                continue;
             }
-            rules.push(rule);
+            loaded.places.insert(parsed.id().clone(), loaded.rules.len());
+            loaded.rules.push(rule);
+            loaded.parsed.push(parsed);
         }
     }
-    Ok((rules, said))
+    Ok(loaded)
 }
 
-fn of_file(file: &str, text: &str, validator: &Validator) -> Result<Vec<Rule>, PolicyError> {
-    let parsed: PolicySet = text.parse().map_err(|error| invalid(file, error))?;
-    if parsed.templates().next().is_some() {
-        return Err(invalid(file, "a rule has a ?slot; templates are not used here"));
+/// The good rules of a file; what is wrong goes to the faults.
+fn of_file(file: &str, text: &str, validator: &Validator, faults: &mut Vec<PolicyError>) -> Vec<Parsed> {
+    let set: PolicySet = match text.parse() {
+        Ok(set) => set,
+        Err(error) => {
+            faults.push(invalid(file, error));
+            return Vec::new();
+        }
+    };
+    if set.templates().next().is_some() {
+        faults.push(refused(file, "a rule has a ?slot; templates are not used here", "Write the rule without slots."));
+        return Vec::new();
     }
-    let mut rules = Vec::new();
+    let mut rules: Vec<Parsed> = Vec::new();
     // Cedar numbers rules as they stand in the text.
-    for number in 0..parsed.policies().count() {
-        let Some(rule) = parsed.policy(&PolicyId::new(format!("policy{number}"))) else {
-            return Err(invalid(file, format!("rule {} cannot be found again", number + 1)));
-        };
-        let said = |name| rule.annotation(name).filter(|text| !text.trim().is_empty());
-        let id = said("id").ok_or_else(|| invalid(file, format!("rule {} has no @id", number + 1)))?;
-        if said("reason").is_none() {
-            return Err(invalid(file, format!("rule {id} has no @reason")));
+    for number in 0..set.policies().count() {
+        match set.policy(&PolicyId::new(format!("policy{number}"))).map(|rule| named(file, rule, number + 1)) {
+            Some(Ok(rule)) if rules.iter().any(|other| other.id() == rule.id()) => {
+                faults.push(refused(
+                    file,
+                    format!("@id(\"{}\") is taken by another rule in {file}", rule.id()),
+                    "Give each rule an @id of its own.",
+                ));
+            }
+            Some(Ok(rule)) => rules.push(rule),
+            Some(Err(fault)) => faults.push(fault),
+            None => faults.push(invalid(file, format!("rule {} cannot be found again", number + 1))),
         }
-        rules.push(rule.new_id(PolicyId::new(id)));
     }
-    let set = PolicySet::from_policies(rules.iter().cloned()).map_err(|error| invalid(file, error))?;
-    let result = validator.validate(&set, ValidationMode::Strict);
-    if let Some(error) = result.validation_errors().next() {
-        return Err(invalid(file, error));
+    match PolicySet::from_policies(rules.iter().cloned()) {
+        Ok(set) => {
+            let result = validator.validate(&set, ValidationMode::Strict);
+            let before = faults.len();
+            faults.extend(result.validation_errors().map(|error| invalid(file, error)));
+            // Above all a rule that can never apply: whoever wrote it believes that it protects
+            // something. Beside an error it only says the same again.
+            if faults.len() == before {
+                faults.extend(result.validation_warnings().map(|warning| invalid(file, warning)));
+            }
+        }
+        Err(error) => faults.push(invalid(file, error)),
     }
-    // Above all a rule that can never apply: whoever wrote it believes that it protects something.
-    if let Some(warning) = result.validation_warnings().next() {
-        return Err(invalid(file, warning));
-    }
-    Ok(rules)
+    rules
 }
 
-/// The rules of each action. The schema has no action groups, so a scope names its actions one by one.
-pub(crate) fn by_action(rules: &[Rule]) -> Result<HashMap<Action, Asked>, PolicyError> {
+/// The rule under its own `@id`.
+fn named(file: &str, rule: &Parsed, number: usize) -> Result<Parsed, PolicyError> {
+    let said = |name| rule.annotation(name).filter(|text| !text.trim().is_empty());
+    let id = said("id").ok_or_else(|| refused(file, format!("rule {number} has no @id"), "Begin it with @id(\"a-short-name\")."))?;
+    let plain = id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if !plain || id.len() > ID_CHARS_MAX || RESERVED.contains(&id) {
+        let fix = format!("Use up to {ID_CHARS_MAX} small letters, digits and hyphens, and none of {}.", RESERVED.join(", "));
+        return Err(refused(file, format!("rule {number} cannot have this @id"), &fix));
+    }
+    let reason =
+        said("reason").ok_or_else(|| refused(file, format!("rule {id} has no @reason"), "Add @reason(\"A sentence for people.\")."))?;
+    if reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
+        return Err(refused(file, format!("the @reason of rule {id} is too long"), "Say it in one line of at most 400 characters."));
+    }
+    Ok(rule.new_id(PolicyId::new(id)))
+}
+
+/// Does the rule's scope name this action? The schema has no action groups, so a scope names its
+/// actions one by one.
+fn names(rule: &Parsed, action: &EntityUid) -> bool {
+    match rule.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(one) => one == *action,
+        ActionConstraint::In(some) => some.contains(action),
+    }
+}
+
+/// The rules of each action.
+pub(crate) fn by_action(rules: &[Parsed]) -> Result<HashMap<Action, Asked>, PolicyError> {
     let kind = entity_type("Action")?;
     let asked = |action: &Action| {
         let uid = uid(&kind, action.name());
-        let names = |rule: &&Rule| match rule.action_constraint() {
-            ActionConstraint::Any => true,
-            ActionConstraint::Eq(one) => one == uid,
-            ActionConstraint::In(some) => some.contains(&uid),
-        };
-        let rules = PolicySet::from_policies(rules.iter().filter(names).cloned()).map_err(|error| invalid("policies", error))?;
+        let rules = rules.iter().filter(|rule| names(rule, &uid)).cloned();
+        let rules = PolicySet::from_policies(rules).map_err(|error| invalid("policies", error))?;
         Ok((*action, Asked { uid, rules }))
     };
     Action::ALL.iter().map(asked).collect()

@@ -42,6 +42,7 @@ impl Target {
             | A::ReviewAccess
             | A::ManageUnits
             | A::GrantClearance
+            | A::ExplainPolicy
             | A::RunJob => Target::Hospital,
             A::LinkAccount
             | A::GrantProxy
@@ -127,8 +128,11 @@ impl Standing {
     }
 }
 
+/// The background jobs there are.
+pub const JOBS: [&str; 3] = ["keeper", "integrity-check", "stroke-projection"];
+
 /// Somebody who may ask.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Who {
     Role(Role),
     Job(&'static str),
@@ -139,11 +143,11 @@ impl Who {
     /// Everybody the table knows: the roles, each job, a job nobody has named, the command line.
     #[must_use]
     pub fn all() -> Vec<Who> {
-        let machines =
-            [Who::Job("keeper"), Who::Job("integrity-check"), Who::Job("stroke-projection"), Who::Job("another job"), Who::Operator];
-        Role::ALL.into_iter().map(Who::Role).chain(machines).collect()
+        let jobs = JOBS.into_iter().chain(["another job"]).map(Who::Job);
+        Role::ALL.into_iter().map(Who::Role).chain(jobs).chain([Who::Operator]).collect()
     }
-    fn label(self) -> String {
+    #[must_use]
+    pub fn label(self) -> String {
         match self {
             Who::Role(role) => role.label().to_owned(),
             Who::Job(job) => format!("Background job: {job}"),
@@ -173,9 +177,9 @@ pub struct Question {
     pub fresh: bool,
 }
 
-const ACTOR: AccountId = AccountId::from_bytes([1; 16]);
-const OTHER: AccountId = AccountId::from_bytes([2; 16]);
-const PATIENT: PatientId = PatientId::from_bytes([3; 16]);
+pub(crate) const ACTOR: AccountId = AccountId::from_bytes([1; 16]);
+pub(crate) const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+pub(crate) const PATIENT: PatientId = PatientId::from_bytes([3; 16]);
 const OTHER_PATIENT: PatientId = PatientId::from_bytes([4; 16]);
 
 impl Question {

@@ -225,15 +225,15 @@ fn nav(role: Role) -> Vec<NavItem> {
             item("/accounts", "users", "Accounts"),
             item("/log", "history", "Log"),
             item("/health", "settings", "Health"),
+            item("/policy", "scroll-text", "Policy"),
         ],
-        Role::PrivacyOfficer => {
-            vec![
-                item("/", "layout-dashboard", "Overview"),
-                item("/reviews", "shield-alert", "Reviews"),
-                item("/log", "history", "Log"),
-                item("/health", "settings", "Health"),
-            ]
-        }
+        Role::PrivacyOfficer => vec![
+            item("/", "layout-dashboard", "Overview"),
+            item("/reviews", "shield-alert", "Reviews"),
+            item("/log", "history", "Log"),
+            item("/policy", "scroll-text", "Policy"),
+            item("/health", "settings", "Health"),
+        ],
         Role::StrokeCoordinator => vec![
             item("/", "layout-dashboard", "Worklist"),
             item("/stroke", "clipboard-list", "Stroke"),

@@ -90,7 +90,7 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [everybody(), own(), patients(), charts(), stroke(), house()].into_iter().flatten().collect()
+    [everybody(), own(), patients(), charts(), stroke(), house(), policy()].into_iter().flatten().collect()
 }
 
 /// Sign-in, registration, and what belongs to no area.
@@ -178,6 +178,18 @@ fn house() -> Vec<Route> {
         form("/reviews/clearances", Signed(GrantClearance), clearances::clear),
         form("/reviews/clearances/end", Signed(ReviewAccess), clearances::unclear),
         page("/health", Signed(ReadHealth), health::page),
+    ]
+}
+
+/// The rules, and why somebody may or may not.
+fn policy() -> Vec<Route> {
+    use crate::pages::policy;
+    use Action::ExplainPolicy;
+    use Guard::Signed;
+    vec![
+        page("/policy", Signed(ExplainPolicy), policy::list),
+        form_page("/policy/explain", Signed(ExplainPolicy), policy::explain_page),
+        form("/policy/explain", Signed(ExplainPolicy), policy::explain),
     ]
 }
 

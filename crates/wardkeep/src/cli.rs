@@ -1,10 +1,14 @@
 //! The command line: names, options, help. Nothing is decided here.
 
+mod policy;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wardkeep_app::pace::{CHARTS_PER_MINUTE, EXPORTS_PER_MINUTE, SEARCHES_PER_MINUTE};
+
+pub(crate) use policy::{Explain, Policy};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -86,13 +90,17 @@ pub(crate) enum Command {
     /// The stores: what MongoDB holds, and moving a hospital from one engine to another
     #[command(after_help = "Example:\n  wardkeep store plan")]
     Store(In<Store>),
+    /// Policies: check the hospital's own, list all rules, ask why, try a change before it is made
+    #[command(after_help = "Example:\n  wardkeep policy explain --role doctor --action open_chart")]
+    Policy(In<Policy>),
     /// Print a completion script
     #[command(after_help = "Example:\n  wardkeep completions bash > /etc/bash_completion.d/wardkeep")]
     Completions { shell: clap_complete::Shell },
 }
 
-/// Where the two stores are, when not in files of the data directory, and this node's name.
-/// `wardkeep.toml` in the directory may say the same: control = "…", records = "…", node = "…".
+/// Where the two stores are, when not in files of the data directory, this node's name, and the
+/// hospital's own policies. `wardkeep.toml` in the directory may say the same: control = "…",
+/// records = "…", node = "…", policies = "…".
 #[derive(Clone, Default, Args)]
 pub(crate) struct Stores {
     /// Store of accounts and keys: mongodb://… or the path of a file
@@ -104,6 +112,9 @@ pub(crate) struct Stores {
     /// Name of this process among those that share the stores [default: main, or the machine's name with MongoDB]
     #[arg(long, global = true, value_name = "NAME", env = "WARDKEEP_NODE")]
     pub node: Option<String>,
+    /// Directory of the hospital's own policy files [default: policies in the data directory, when it exists]
+    #[arg(long, global = true, value_name = "DIR", env = "WARDKEEP_POLICIES")]
+    pub policies: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Stores {

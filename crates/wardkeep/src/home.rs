@@ -1,4 +1,4 @@
-//! Where a hospital lies: its directory, its two stores, and the name of this node. Options of the
+//! Where a hospital lies: its directory, its two stores, its own policies, and the name of this node. Options of the
 //! command line come first, then the environment, then `wardkeep.toml` in the directory.
 
 use std::io::Write;
@@ -55,6 +55,8 @@ struct Settings {
     records: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<PathBuf>,
 }
 
 /// See the module.
@@ -64,6 +66,8 @@ pub(crate) struct Home {
     pub control: Address,
     pub records: Address,
     pub node: String,
+    /// Directory of the hospital's own policy files, when there is one.
+    pub policies: Option<PathBuf>,
 }
 
 impl Home {
@@ -87,7 +91,10 @@ impl Home {
             let words = "take up to 40 small letters, digits and hyphens, for example --node ward-2";
             return Err(Failure::new(2, format!("“{node}” cannot be the name of a node: {words}")));
         }
-        Ok(Self { data, control, records, node })
+        // A directory that was named has to be there; the usual one need not.
+        let usual = Some(data.join("policies")).filter(|usual| usual.is_dir());
+        let policies = stores.policies.clone().or(settings.policies).or(usual);
+        Ok(Self { data, control, records, node, policies })
     }
 
     /// The same hospital in another directory.
@@ -102,6 +109,7 @@ impl Home {
             control: moved(&self.control, old.control(), new.control()),
             records: moved(&self.records, old.records(), new.records()),
             node: self.node.clone(),
+            policies: self.policies.clone(),
         }
     }
 
@@ -140,8 +148,8 @@ impl Home {
             return Ok(());
         }
         let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
-        let node = read(&path)?.node;
-        let settings = Settings { control, records, node };
+        let Settings { node, policies, .. } = read(&path)?;
+        let settings = Settings { control, records, node, policies };
         let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
         let beside = path.with_extension("toml.new");
         let mut options = std::fs::OpenOptions::new();
@@ -179,7 +187,7 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     // The parser's own text quotes the line, which may hold a password.
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-        let known = "it may set control, records and node, each to a text in quotes";
+        let known = "it may set control, records, node and policies, each to a text in quotes";
         Failure::new(3, format!("{} cannot be understood at line {line}: {known}", path.display()))
     })
 }
@@ -217,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn the_policies_are_where_the_option_the_file_or_the_directory_says_and_the_file_keeps_them() {
+        let data = tempfile::tempdir().unwrap();
+        let found = |stores: &Stores| home(data.path(), stores).unwrap().policies;
+        assert_eq!(found(&Stores::default()), None);
+        std::fs::create_dir(data.path().join("policies")).unwrap();
+        assert_eq!(found(&Stores::default()), Some(data.path().join("policies")));
+        std::fs::write(file(data.path()), "policies = \"/etc/wardkeep/policies\"\n").unwrap();
+        home(data.path(), &Stores::default()).unwrap().keep().unwrap();
+        assert_eq!(found(&Stores::default()), Some("/etc/wardkeep/policies".into()));
+        let given = Stores { policies: Some("/elsewhere".into()), ..Stores::default() };
+        assert_eq!(found(&given), Some("/elsewhere".into()));
+    }
+
+    #[test]
     fn a_settings_file_that_cannot_be_used_says_why_and_quotes_no_password() {
         let data = tempfile::tempdir().unwrap();
         let path = file(data.path());
@@ -230,7 +252,7 @@ mod tests {
         let told = write("node = \"a\"\nrecords = mongodb://ward:secret@db/x\n", 0o600);
         assert!(told.contains("line 2") && !told.contains("secret"), "{told}");
         let told = write("record = \"mongodb://ward:secret@db/x\"\n", 0o600);
-        assert!(told.contains("control, records and node") && !told.contains("secret"), "{told}");
+        assert!(told.contains("control, records, node and policies") && !told.contains("secret"), "{told}");
         let told = write("records = \"postgres://ward:secret@db/x\"\n", 0o600);
         assert!(told.contains("postgres://") && !told.contains("secret"), "{told}");
         let told = write("records = \"mongodb://a:b@db/x\"\ncontrol = \"mongodb://c:d@db/x\"\n", 0o600);

@@ -16,6 +16,7 @@ use wardkeep_vault::KeyFile;
 
 use crate::home::{Address, Home};
 use crate::out::Failure;
+use crate::policies;
 
 /// Wall time.
 #[derive(Clone, Copy, Debug)]
@@ -138,11 +139,12 @@ pub(crate) async fn open(home: &Home) -> Result<House, Failure> {
             Failure::new(4, format!("there is no key file {}: {fix}", paths.root_key().display()))
         });
     }
+    let site = policies::own(home.policies.as_deref())?;
     let provider = KeyFile::open(&paths.root_key())?;
     let entropy = entropy()?;
     let Stores { control, records, claims } = stores(home, &entropy).await?;
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
-    match App::open(parts, &visit(&entropy)).await {
+    match App::open_with(parts, site, &visit(&entropy)).await {
         Ok(app) => Ok(House { app, entropy, claims }),
         Err(error) => {
             release(claims).await;

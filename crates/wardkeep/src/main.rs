@@ -6,6 +6,7 @@ mod commands;
 mod home;
 mod house;
 mod out;
+mod policies;
 mod serve;
 
 use std::process::ExitCode;
@@ -50,11 +51,13 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
         Command::Generate(what) => commands::stroke::generate(what, out),
         Command::Verify(options) => {
             let records = options.records.clone().flatten().or_else(|| std::env::var("WARDKEEP_RECORDS").ok());
-            let stores = Stores { control: options.control.clone(), records, node: options.node.clone() };
+            let policies = std::env::var_os("WARDKEEP_POLICIES").map(Into::into);
+            let stores = Stores { control: options.control.clone(), records, node: options.node.clone(), policies };
             commands::verify::run(&real(&stores)?, &options, out).await
         }
         Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
         Command::Store(store) => commands::store::run(|| real(&store.stores), store.what, out).await,
+        Command::Policy(policy) => commands::policy::run(&real(&policy.stores)?, policy.what, out).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "wardkeep", &mut script);

@@ -11,6 +11,7 @@ use totp_rs::{Builder, Secret};
 use wardkeep_app::accounts::NewAccount;
 use wardkeep_app::hospital::{Hospital, NODE, Parts};
 use wardkeep_app::patients::Created;
+use wardkeep_app::policies::Site;
 use wardkeep_app::{App, Ctx, Entropy, Visit};
 use wardkeep_domain::PatientId;
 use wardkeep_domain::account::Role;
@@ -58,9 +59,13 @@ impl House {
     }
     /// Another process of the same hospital.
     pub(crate) async fn node(&self, name: &str) -> App {
+        self.node_with(name, Site::default()).await.unwrap()
+    }
+    /// The same, under policies of the hospital's own.
+    pub(crate) async fn node_with(&self, name: &str, site: Site) -> wardkeep_app::Result<App> {
         let provider = Box::new(KeyFile::open(&self.key.path().join("root.key")).unwrap());
         let (control, records) = (self.control.clone(), self.records.clone());
-        App::open(Parts { control, records, provider, paths: None, node: name.to_owned() }, &self.visit()).await.unwrap()
+        App::open_with(Parts { control, records, provider, paths: None, node: name.to_owned() }, site, &self.visit()).await
     }
     pub(crate) fn visit(&self) -> Visit {
         visit(&self.entropy, &self.now_ms)

@@ -12,4 +12,6 @@ mod lists;
 #[cfg(test)]
 mod nodes;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod stroke;

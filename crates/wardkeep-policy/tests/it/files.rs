@@ -35,6 +35,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "@id(\"operator\") @reason(\"Because.\") permit (principal, action == Action::\"read_log\", resource);",
         "taken",
     ),
+    (
+        "an id of a shape that the log cannot show",
+        "@id(\"A b\") @reason(\"Because.\") permit (principal, action == Action::\"read_log\", resource);",
+        "cannot have this @id",
+    ),
+    (
+        "an id that means no rule",
+        "@id(\"default\") @reason(\"Because.\") permit (principal, action == Action::\"read_log\", resource);",
+        "default",
+    ),
 ];
 
 #[test]

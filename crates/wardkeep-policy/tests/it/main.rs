@@ -2,8 +2,12 @@
 
 // `cfg(test)` tells clippy that helpers in here may unwrap as well.
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod site;

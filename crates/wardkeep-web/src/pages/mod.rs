@@ -12,6 +12,7 @@ pub mod home;
 pub mod log;
 pub mod my;
 pub mod patients;
+pub mod policy;
 pub mod proxies;
 pub mod records;
 pub mod register;

@@ -28,6 +28,7 @@ mod leaks;
 mod lessons;
 mod matrix;
 mod pace;
+mod policy;
 mod samples;
 mod server;
 mod signing_in;

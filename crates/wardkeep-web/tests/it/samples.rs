@@ -118,6 +118,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/activate" => vec![("code", "0000-0000-0000")],
         "/accounts/invite" => vec![("email", "invitee{number}@site.example"), ("display_name", "Invited Person"), ("role", "nurse")],
         "/log" | "/log/export" => vec![("class", "chart.opened")],
+        "/policy/explain" => vec![("role", "doctor"), ("email", ""), ("action", "open_chart"), ("in_care", "yes")],
         "/patients" => vec![("mrn", "CANARY-4471")],
         "/patients/new" => details("NEW-{number}"),
         "/patients/{patient}/edit" => details("EDIT-{number}"),

@@ -26,6 +26,11 @@ const COMMANDS: &[&[&str]] = &[
     &["generate", "stroke"],
     &["verify"],
     &["doctor"],
+    &["policy"],
+    &["policy", "check"],
+    &["policy", "list"],
+    &["policy", "explain"],
+    &["policy", "try"],
     &["completions"],
 ];
 

@@ -27,7 +27,7 @@ impl Ran {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardkeep"));
     command.args(arguments).stdin(Stdio::null());
-    for setting in ["WARDKEEP_DATA", "WARDKEEP_CONTROL", "WARDKEEP_RECORDS", "WARDKEEP_NODE"] {
+    for setting in ["WARDKEEP_DATA", "WARDKEEP_CONTROL", "WARDKEEP_RECORDS", "WARDKEEP_NODE", "WARDKEEP_POLICIES"] {
         command.env_remove(setting);
     }
     command

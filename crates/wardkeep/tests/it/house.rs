@@ -15,7 +15,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wardkeep-store", &["wardkeep-ledger"]),
     ("wardkeep-app", &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-vault", "wardkeep-store"]),
     ("wardkeep-web", &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-app"]),
-    ("wardkeep", &["wardkeep-domain", "wardkeep-ledger", "wardkeep-vault", "wardkeep-store", "wardkeep-app", "wardkeep-web"]),
+    (
+        "wardkeep",
+        &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-vault", "wardkeep-store", "wardkeep-app", "wardkeep-web"],
+    ),
 ];
 
 /// Libraries that bring a database, the network, a clock, chance or another program's words, and

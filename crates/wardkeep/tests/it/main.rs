@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod cli_input;
 #[cfg(test)]
+mod cli_policy;
+#[cfg(test)]
 mod cli_run;
 #[cfg(test)]
 mod crash;
