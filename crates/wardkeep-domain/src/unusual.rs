@@ -381,7 +381,8 @@ mod tests {
         for case in [CaseId { account, patient: Some(PatientId::from_bytes([2; 16])) }, CaseId { account, patient: None }] {
             assert_eq!(CaseId::parse(&case.to_string()), Some(case));
         }
-        for bad in ["", "_", "_many", "many_many", &format!("{account}"), &format!("{account}_"), &format!("{account}_{account}_{account}")] {
+        for bad in ["", "_", "_many", "many_many", &format!("{account}"), &format!("{account}_"), &format!("{account}_{account}_{account}")]
+        {
             assert_eq!(CaseId::parse(bad), None, "{bad}");
         }
     }

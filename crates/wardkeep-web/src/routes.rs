@@ -146,7 +146,7 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, health, log, reviews};
+    use crate::pages::{accounts, health, log, reviews, unusual};
     use Action::{
         ExportLog, InviteStaff, ListAccounts, ReadHealth, ReadLog, ReinstateAccount, ResetFactor, ReviewAccess, RevokeSession,
         SuspendAccount,
@@ -169,6 +169,11 @@ fn house() -> Vec<Route> {
         page("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::emergency),
         form("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::decide),
         form("/reviews/questions/{question}", Signed(ReviewAccess), reviews::answer),
+        page("/reviews/unusual", Signed(ReviewAccess), unusual::list),
+        page("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::case),
+        form("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::decide),
+        // Asks for `ExportLog` as well, which needs a fresh code.
+        page("/reviews/unusual/{case}/export", Signed(ReviewAccess), unusual::export),
         page("/health", Signed(ReadHealth), health::page),
     ]
 }

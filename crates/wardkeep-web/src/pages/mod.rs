@@ -18,3 +18,4 @@ pub mod security;
 pub mod sign_in;
 pub mod site;
 pub mod stroke;
+pub mod unusual;

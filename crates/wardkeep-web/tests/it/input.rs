@@ -19,7 +19,7 @@ fn is_form(route: &Route) -> bool {
 fn entitled<'a>(site: &'a Site, path: &str) -> &'a Person {
     site.person(match path {
         path if path.starts_with("/accounts") => Role::Administrator,
-        path if path.starts_with("/log") => Role::PrivacyOfficer,
+        path if path.starts_with("/log") || path.starts_with("/reviews/unusual") => Role::PrivacyOfficer,
         path if path.ends_with("/account") || path.ends_with("/activation") => Role::Registrar,
         path if path.starts_with("/my/") || path == "/activate" => Role::Patient,
         "/health" => Role::Administrator,

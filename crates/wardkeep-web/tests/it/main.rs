@@ -31,3 +31,4 @@ mod samples;
 mod server;
 mod signing_in;
 mod site;
+mod unusual;
