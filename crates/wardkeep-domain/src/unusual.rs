@@ -303,13 +303,16 @@ mod tests {
         StaffName::new(display, |text| text.to_lowercase().replace(['.', '-'], " "))
     }
 
+    /// Role, on the team now, grounds, alike, and the reasons that follow.
+    type Expected = (Role, bool, &'static [Ground], Alike, &'static [Reason]);
+
     #[test]
     fn each_reason_appears_exactly_when_it_should() {
         use Ground::{Care, Emergency, Other, Refused};
         let own = Alike { own: true, family: true, contact: false };
         let family = Alike { family: true, ..NOTHING };
         let contact = Alike { contact: true, ..NOTHING };
-        let cases: [(Role, bool, &[Ground], Alike, &[Reason]); 14] = [
+        let cases: [Expected; 14] = [
             (Role::Doctor, true, &[Care, Care], NOTHING, &[]),
             (Role::Doctor, false, &[Care], NOTHING, &[Reason::LeftTeam]),
             (Role::Nurse, false, &[Emergency], NOTHING, &[Reason::Emergency]),

@@ -379,7 +379,7 @@ fn draft_case(id: CaseId, accesses: &[Access], on_team: bool, alike: Alike) -> O
     let newest = accesses.iter().max_by_key(|access| access.at)?;
     let grounds: Vec<Ground> = accesses.iter().map(|access| access.ground).collect();
     let reasons = reasons(newest.role, on_team, &grounds, alike);
-    (!reasons.is_empty()).then(|| Draft { id, role: newest.role, reasons, accesses: accesses.len(), charts: 1, last: newest.at })
+    (!reasons.is_empty()).then_some(Draft { id, role: newest.role, reasons, accesses: accesses.len(), charts: 1, last: newest.at })
 }
 
 /// Charts opened; a registrar's work on details is none.
