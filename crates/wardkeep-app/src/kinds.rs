@@ -48,6 +48,8 @@ pub const BLOB: Kind = Kind(46);
 pub const EMERGENCY: Kind = Kind(47);
 /// A patient's question about an entry of the log.
 pub const QUESTION: Kind = Kind(48);
+/// The privacy officer's decision on an unusual access (staff purpose; its words are in the log).
+pub const CASE: Kind = Kind(49);
 
 // Both stores.
 /// The clear event behind a leaf (id = event id).
@@ -79,6 +81,7 @@ pub fn name(kind: Kind) -> &'static str {
         BLOB => "file",
         EMERGENCY => "emergency access",
         QUESTION => "question",
+        CASE => "access case",
         EVENT => "event",
         _ => "unknown",
     }

@@ -37,6 +37,7 @@ pub mod sign_in;
 pub mod stroke;
 pub mod throttle;
 pub(crate) mod tiles;
+pub mod unusual;
 pub mod verify;
 
 pub use ctx::{Ctx, Entropy, Visit};

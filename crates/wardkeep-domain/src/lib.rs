@@ -15,6 +15,7 @@ pub mod patient;
 pub mod question;
 pub mod record;
 pub mod stroke;
+pub mod unusual;
 
 pub use field::{FieldError, FieldErrors};
 pub use id::*;

@@ -77,6 +77,7 @@ pub enum Class {
     BreakGlassEnded = 85,
     QuestionAsked = 86,
     QuestionAnswered = 87,
+    AccessReviewed = 88,
     // keys
     KeyCreated = 100,
     KeyRotated = 101,
@@ -158,6 +159,7 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::BreakGlassEnded, "break-glass.ended"),
     (Class::QuestionAsked, "question.asked"),
     (Class::QuestionAnswered, "question.answered"),
+    (Class::AccessReviewed, "access.reviewed"),
     (Class::KeyCreated, "key.created"),
     (Class::KeyRotated, "key.rotated"),
     (Class::KeyShredded, "key.shredded"),

@@ -107,6 +107,7 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "emergency-opened", words: "The record is open to you for 60 minutes. The patient and the privacy officer are told." },
     Notice { code: "emergency-ended", words: "The emergency access has ended." },
     Notice { code: "reviewed", words: "The review is closed. The patient reads your decision." },
+    Notice { code: "case-closed", words: "The case is closed. It comes back when a newer access is unusual." },
     Notice { code: "asked", words: "Your question is sent to the privacy officer. The answer appears here." },
     Notice { code: "answered", words: "The answer is sent." },
     Notice { code: "imported", words: "The file is imported." },

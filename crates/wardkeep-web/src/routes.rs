@@ -147,7 +147,7 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, clearances, health, log, reviews, units};
+    use crate::pages::{accounts, clearances, health, log, reviews, units, unusual};
     use Action::{
         ExportLog, GrantClearance, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor,
         ReviewAccess, RevokeSession, SuspendAccount,
@@ -177,6 +177,11 @@ fn house() -> Vec<Route> {
         page("/reviews/clearances", Signed(ReviewAccess), clearances::page),
         form("/reviews/clearances", Signed(GrantClearance), clearances::clear),
         form("/reviews/clearances/end", Signed(ReviewAccess), clearances::unclear),
+        page("/reviews/unusual", Signed(ReviewAccess), unusual::list),
+        page("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::case),
+        form("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::decide),
+        // Asks for `ExportLog` as well, which needs a fresh code.
+        page("/reviews/unusual/{case}/export", Signed(ReviewAccess), unusual::export),
         page("/health", Signed(ReadHealth), health::page),
     ]
 }

@@ -22,24 +22,31 @@ impl App {
         let discloses = if sees_patients(ctx) { Discloses::Everything } else { Discloses::Nothing };
         let act = Act::by(self, Side::Records, ctx, Class::Exported).permit(&permit).discloses(discloses).detail("what", "log");
         let receipt = act.commit().await?;
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let wrong = |error: csv::Error| Error::Internal(error.to_string());
-        writer
-            .write_record([
-                "time", "stream", "index", "event", "class", "outcome", "person", "role", "address", "rule", "patient", "reason",
-            ])
-            .map_err(wrong)?;
+        let mut writer = Sheet::new()?;
         let mut cursor = Some((NEWEST, NEWEST));
         let mut written = 0;
         while let Some(at) = cursor.filter(|_| written < EXPORT_MAX) {
             let (documents, next) = self.log_documents(filter, &query, at, BATCH.min(EXPORT_MAX - written)).await?;
             for row in self.log_rows(ctx, &documents, &receipt).await? {
-                writer.write_record(export_cells(&row)).map_err(wrong)?;
+                writer.write(&row)?;
                 written += 1;
             }
             cursor = next;
         }
-        let mut bytes = writer.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
+        self.with_checkpoints(writer).await
+    }
+
+    /// A few entries in the same columns, with the same last lines.
+    pub(crate) async fn rows_as_csv(&self, rows: &[LogRow]) -> Result<Vec<u8>> {
+        let mut writer = Sheet::new()?;
+        for row in rows {
+            writer.write(row)?;
+        }
+        self.with_checkpoints(writer).await
+    }
+
+    async fn with_checkpoints(&self, writer: Sheet) -> Result<Vec<u8>> {
+        let mut bytes = writer.0.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
         for side in SIDES {
             for stream in self.store(side).streams().await? {
                 let note = self.store(side).checkpoint(&stream).await?.unwrap_or_default();
@@ -47,6 +54,23 @@ impl App {
             }
         }
         Ok(bytes)
+    }
+}
+
+/// The file in the making, with its head.
+struct Sheet(csv::Writer<Vec<u8>>);
+
+impl Sheet {
+    fn new() -> Result<Self> {
+        let mut sheet = Self(csv::Writer::from_writer(Vec::new()));
+        sheet.record(["time", "stream", "index", "event", "class", "outcome", "person", "role", "address", "rule", "patient", "reason"])?;
+        Ok(sheet)
+    }
+    fn write(&mut self, row: &LogRow) -> Result<()> {
+        self.record(export_cells(row))
+    }
+    fn record<T: AsRef<[u8]>>(&mut self, cells: [T; 12]) -> Result<()> {
+        self.0.write_record(cells).map_err(|error| Error::Internal(error.to_string()))
     }
 }
 

@@ -267,7 +267,11 @@ impl App {
     }
 
     /// `OKAFOR, Grace · MRN …` for the privacy officer.
-    async fn patient_labels(&self, keys: &HashMap<PatientId, PatientKey>, receipt: &Receipt) -> Result<HashMap<PatientId, String>> {
+    pub(crate) async fn patient_labels(
+        &self,
+        keys: &HashMap<PatientId, PatientKey>,
+        receipt: &Receipt,
+    ) -> Result<HashMap<PatientId, String>> {
         let ids: Vec<DocId> = keys.keys().map(|id| DocId(id.bytes())).collect();
         let mut labels = HashMap::new();
         for document in self.records.get_many(kinds::PATIENT, &ids).await? {

@@ -49,6 +49,7 @@ pub fn words(class: Class) -> &'static str {
         Class::BreakGlassEnded => "Ended an emergency access",
         Class::QuestionAsked => "Asked about an entry",
         Class::QuestionAnswered => "Answered a question",
+        Class::AccessReviewed => "Reviewed an unusual access",
         Class::Denied => "Was refused",
         Class::KeyCreated => "Made an encryption key",
         Class::KeyRotated => "Renewed an encryption key",

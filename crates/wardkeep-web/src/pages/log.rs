@@ -239,7 +239,7 @@ pub async fn export(Posted { signed, form }: Posted<FilterForm>) -> Response {
     }
 }
 
-fn attachment(media_type: &'static str, name: &str, bytes: Vec<u8>) -> Response {
+pub(crate) fn attachment(media_type: &'static str, name: &str, bytes: Vec<u8>) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     ([(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes).into_response()
 }

@@ -22,3 +22,4 @@ pub mod sign_in;
 pub mod site;
 pub mod stroke;
 pub mod units;
+pub mod unusual;

@@ -19,7 +19,8 @@ fn is_form(route: &Route) -> bool {
 fn entitled<'a>(site: &'a Site, path: &str) -> &'a Person {
     site.person(match path {
         path if path.starts_with("/accounts") => Role::Administrator,
-        path if path.starts_with("/log") || path.starts_with("/policy") => Role::PrivacyOfficer,
+        path if ["/log", "/policy", "/reviews"].iter().any(|area| path.starts_with(area)) => Role::PrivacyOfficer,
+        path if path.starts_with("/units") => Role::Administrator,
         path if path.ends_with("/account") || path.ends_with("/activation") => Role::Registrar,
         path if path.starts_with("/my/") || path == "/activate" => Role::Patient,
         "/health" => Role::Administrator,

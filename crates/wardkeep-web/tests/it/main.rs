@@ -33,3 +33,4 @@ mod samples;
 mod server;
 mod signing_in;
 mod site;
+mod unusual;

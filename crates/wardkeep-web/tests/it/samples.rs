@@ -74,6 +74,12 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
         "{proxy}" => site.locum.id.to_string(),
         "{emergency}" => wardkeep_domain::EmergencyId::from_bytes([9; 16]).to_string(),
         "{question}" => wardkeep_domain::QuestionId::from_bytes([9; 16]).to_string(),
+        "{case}" => {
+            // An access of somebody who does not treat this patient, unless an earlier sample changed that.
+            let curious = if patient == site.far { site.person(wardkeep_domain::account::Role::Doctor) } else { &site.other };
+            let _ = site.app.open_chart(&site.ctx(curious).await, patient).await;
+            format!("{}_{patient}", curious.id)
+        }
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
         "{event}" => {
             let doctor = site.ctx(site.doctor_of(patient)).await;
@@ -141,6 +147,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/access/{event}/ask" => vec![("question", "Why did this person open it?")],
         "/reviews/emergency/{emergency}" => vec![("decision", "justified"), ("note", "On call that night.")],
         "/reviews/questions/{question}" => vec![("answer", "They were on call that night.")],
+        "/reviews/unusual/{case}" => vec![("decision", "explained"), ("note", "Asked by the ward round."), ("seen", "9999999999999")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
