@@ -7,9 +7,10 @@
 mod gather;
 
 use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use wardkeep_domain::account::Role;
+use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::unusual::{Alike, CaseId, Closed, FindingForm, Ground, MANY_CHARTS_MIN, Reason, is_many, reasons, weight};
 use wardkeep_domain::{AccountId, LogEventId, PatientId};
@@ -187,10 +188,18 @@ impl App {
         }
         let alikes = self.alikes(ctx, &people, staff).await?;
         let mut on_team = HashSet::new();
-        let patients: Vec<PatientId> = people.into_keys().collect();
+        let patients: Vec<PatientId> = people.keys().copied().collect();
+        let mut accounts: HashMap<AccountId, Option<Account>> = HashMap::new();
         for some in patients.chunks(IDS) {
             for (patient, team) in self.teams(some).await? {
-                on_team.extend(team.members.iter().map(|member| CaseId { account: member.account, patient: Some(patient) }));
+                for account in people.get(&patient).into_iter().flatten().copied() {
+                    if let Entry::Vacant(unknown) = accounts.entry(account) {
+                        unknown.insert(self.account(account).await?.map(|opened| opened.body));
+                    }
+                    if accounts.get(&account).and_then(Option::as_ref).is_some_and(|account| team.cared_for_by(account)) {
+                        on_team.insert(CaseId { account, patient: Some(patient) });
+                    }
+                }
             }
         }
         let mut drafts = many_charts(accesses, until);
@@ -325,7 +334,9 @@ impl App {
             Some(patient) => {
                 let people = HashMap::from([(patient, vec![id.account])]);
                 let alike = self.alikes(ctx, &people, staff).await?.remove(&(id.account, patient)).unwrap_or_default();
-                draft_case(id, &accesses, self.care_team(patient).await?.0.holds(id.account), alike)
+                let account = self.account(id.account).await?;
+                let team = self.care_team(patient).await?.0;
+                draft_case(id, &accesses, account.is_some_and(|account| team.cared_for_by(&account.body)), alike)
             }
             // The others were counted for the list; here the number speaks.
             None => many_case(id, &accesses).filter(|draft| draft.charts >= MANY_CHARTS_MIN),
