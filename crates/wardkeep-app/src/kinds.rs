@@ -16,7 +16,7 @@ pub const HOSPITAL: Kind = Kind(3);
 /// Wrapped patient keys (id = patient id).
 pub const PATIENT_KEY: Kind = Kind(4);
 pub const ACCOUNT: Kind = Kind(10);
-/// Password hash, TOTP secret, recovery codes (id = account id).
+/// Password hash, TOTP secret, passkeys, recovery codes (id = account id).
 pub const CREDENTIALS: Kind = Kind(11);
 /// Id = first 16 bytes of SHA-256 of the token.
 pub const SESSION: Kind = Kind(12);
@@ -27,6 +27,8 @@ pub const INVITATION: Kind = Kind(14);
 /// Failure counters per address and per account and factor.
 pub const THROTTLE: Kind = Kind(15);
 pub const ALARM: Kind = Kind(16);
+/// The answered question of a ceremony (id = the ticket's number): it is answered once.
+pub const TICKET: Kind = Kind(19);
 
 // Records store.
 /// Id = patient id.
@@ -60,6 +62,7 @@ pub fn name(kind: Kind) -> &'static str {
         INVITATION => "invitation",
         THROTTLE => "throttle",
         ALARM => "alarm",
+        TICKET => "used ticket",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

@@ -1,9 +1,12 @@
 //! Accounts: set-up link, registration, invitations, states, factors, links to patients.
 
 mod activation;
+mod factors;
 mod links;
 mod manage;
 mod own;
+
+pub use factors::NewApp;
 
 use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, Role};
@@ -16,6 +19,7 @@ use wardkeep_vault::Purpose;
 
 use crate::act::Act;
 use crate::envelope::Opened;
+use crate::sign_in::PasskeyView;
 use crate::{App, Ctx, Error, Result, kinds};
 
 /// The set-up link lives this long.
@@ -58,6 +62,7 @@ pub struct OwnAccount {
     pub account: Account,
     pub password_changed_at: Option<Moment>,
     pub authenticator_since: Option<Moment>,
+    pub passkeys: Vec<PasskeyView>,
     pub recovery_codes_left: usize,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod activate;
+pub mod authenticator;
 pub mod care_team;
 pub mod chart;
 pub mod documents;
@@ -9,6 +10,7 @@ pub mod health;
 pub mod home;
 pub mod log;
 pub mod my;
+pub mod passkeys;
 pub mod patients;
 pub mod records;
 pub mod register;

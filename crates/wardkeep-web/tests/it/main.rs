@@ -26,6 +26,8 @@ mod leaks;
 mod lessons;
 mod matrix;
 mod pace;
+mod passkey_device;
+mod passkeys;
 mod samples;
 mod server;
 mod signing_in;

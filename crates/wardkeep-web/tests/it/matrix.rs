@@ -43,6 +43,7 @@ async fn outsiders(site: &Site) -> Vec<Outsider> {
 const EXPLAINED: &[(&str, &str)] = &[
     ("/security/sessions/{session}/end", "the sample is somebody else's session: 404 for everybody"),
     ("/api/v1/me/sessions/{session}", "the same"),
+    ("/security/passkeys/{passkey}/remove", "the sample is nobody's passkey: 404 for everybody"),
     ("/api/v1/me/activation", "as /activate"),
     ("/api/v1/step-up", "so many wrong codes came from this one address that it has to wait: 429"),
     ("/stroke/import/confirm", "the sample has no file waiting: 404 for those who may import"),
