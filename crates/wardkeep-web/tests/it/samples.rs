@@ -131,6 +131,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/stroke/{assessment}/amend" => changed(assessment),
         "/patients/{patient}/records/{record}/void" | "/patients/{patient}/documents/{document}/void" | "/patients/{patient}/stroke/{assessment}/void" => vec![("version", "1"), ("reason", "Wrong patient")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
+        "/security/passkeys/{passkey}/remove" | "/security/authenticator/remove" => Vec::new(),
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
         | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
