@@ -244,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn credentials_written_before_there_were_passkeys_open_and_lead_to_a_code() {
+        let mut older = serde_json::to_value(enrolled()).unwrap();
+        older.as_object_mut().unwrap().remove("passkeys").unwrap();
+        let opened: Credentials = serde_json::from_value(older).unwrap();
+        assert_eq!((opened.passkeys.len(), opened.next()), (0, Next::Code));
+    }
+
+    #[test]
+    fn the_last_way_to_sign_in_cannot_be_removed() {
+        assert!(enrolled().without_app().is_none());
+        assert_eq!(enrolled().without_factor().next(), Next::Enrol);
+    }
+
+    #[test]
     fn a_code_with_blanks_counts_and_one_with_a_sign_does_not() {
         let now = Moment(59_000);
         assert!(enrolled().use_code("287 082", now).is_some());

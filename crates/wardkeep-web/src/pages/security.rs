@@ -84,6 +84,8 @@ struct SecurityPage {
     /// Empty when there is none.
     authenticator_since: String,
     passkeys: Vec<PasskeyLine>,
+    /// How many of them are accepted.
+    passkeys_ok: usize,
     /// Can passkeys be used where this site is?
     passkeys_here: bool,
     not_here: &'static str,
@@ -112,6 +114,7 @@ async fn template(signed: &Signed, errors: FormErrors, new_name: String) -> Resu
         email: own.account.email.as_str().to_owned(),
         password_changed: known(own.password_changed_at),
         authenticator_since: own.authenticator_since.map(|at| when(signed, at)).unwrap_or_default(),
+        passkeys_ok: own.passkeys.iter().filter(|view| view.suspect_since.is_none()).count(),
         passkeys: own.passkeys.into_iter().map(|view| PasskeyLine::new(signed, view)).collect(),
         passkeys_here: signed.web.passkeys.is_some(),
         not_here: NOT_HERE,
