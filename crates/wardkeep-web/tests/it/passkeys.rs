@@ -350,6 +350,34 @@ async fn wrong_answers_make_that_passkey_wait_and_neither_the_password_nor_a_str
 }
 
 #[tokio::test]
+async fn of_two_answers_at_the_same_moment_one_counts() {
+    let site = Site::open().await;
+    let (_, mut device) = doctor_with_passkey(&site).await;
+    let asked = ask(&site, None, "/sign-in/passkey").await;
+    let answer = device.get(&asked.options);
+    let fields = [("answer", answer.as_str())];
+    let once = || reply(&site, None, "/sign-in/passkey", &asked.ticket, &fields);
+    let (one, other) = tokio::join!(once(), once());
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 409], "the same answer twice");
+    // The same use of the counter for two questions: whichever is second looks like a copy.
+    let (first, second) = (ask(&site, None, "/sign-in/passkey").await, ask(&site, None, "/sign-in/passkey").await);
+    let before = device.counter;
+    let to_first = device.get(&first.options);
+    device.counter = before;
+    let to_second = device.get(&second.options);
+    let (to_first, to_second) = ([("answer", to_first.as_str())], [("answer", to_second.as_str())]);
+    let (one, other) = tokio::join!(
+        reply(&site, None, "/sign-in/passkey", &first.ticket, &to_first),
+        reply(&site, None, "/sign-in/passkey", &second.ticket, &to_second)
+    );
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 401]);
+}
+
+#[tokio::test]
 async fn when_the_log_cannot_be_written_a_passkey_signs_nobody_in_and_changes_nothing() {
     let site = Site::open().await;
     let (doctor, mut device) = doctor_with_passkey(&site).await;
