@@ -16,7 +16,7 @@ pub const HOSPITAL: Kind = Kind(3);
 /// Wrapped patient keys (id = patient id).
 pub const PATIENT_KEY: Kind = Kind(4);
 pub const ACCOUNT: Kind = Kind(10);
-/// Password hash, TOTP secret, recovery codes (id = account id).
+/// Password hash, TOTP secret, passkeys, recovery codes (id = account id).
 pub const CREDENTIALS: Kind = Kind(11);
 /// Id = first 16 bytes of SHA-256 of the token.
 pub const SESSION: Kind = Kind(12);
@@ -31,6 +31,8 @@ pub const ALARM: Kind = Kind(16);
 pub const UNITS: Kind = Kind(17);
 /// Digest of the hospital's own policy files, as last started with (id zero).
 pub const SITE_POLICIES: Kind = Kind(24);
+/// The answered question of a ceremony (id = the ticket's number): it is answered once.
+pub const TICKET: Kind = Kind(19);
 
 // Records store.
 /// Id = patient id.
@@ -72,6 +74,7 @@ pub fn name(kind: Kind) -> &'static str {
         ALARM => "alarm",
         UNITS => "units",
         SITE_POLICIES => "site policies",
+        TICKET => "used ticket",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

@@ -114,7 +114,7 @@ impl App {
                     continue;
                 }
                 staff += 1;
-                without += usize::from(self.credentials(account.id).await?.is_none_or(|opened| opened.body.totp.is_none()));
+                without += usize::from(self.credentials(account.id).await?.is_none_or(|opened| !opened.body.has_factor()));
             }
         }
         Ok(if without == 0 {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, Session};
+use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, SESSION_COUNT_MAX, Session};
 use wardkeep_domain::account::{Account, AccountState};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::{AccountId, SessionId};
@@ -20,6 +20,7 @@ use wardkeep_vault::vault::digest;
 
 use crate::act::{Act, Side, Who};
 use crate::envelope::Opened;
+use crate::sign_in::{SignedIn, who};
 use crate::throttle::{Factor, retried};
 use crate::{App, Ctx, Error, Result, Visit, kinds};
 
@@ -68,6 +69,12 @@ impl Token {
     fn form(&self) -> String {
         hex::encode(digest(&[b"form".as_slice(), self.text.as_bytes()].concat()))
     }
+}
+
+/// A session in the making, and what its owner is to be told.
+pub(crate) struct OpenedSession {
+    token: Token,
+    notice: Option<String>,
 }
 
 /// A session as sealed.
@@ -141,19 +148,24 @@ impl App {
     async fn try_step_up(&self, ctx: &Ctx, account: AccountId, code: &str, keys: &[crate::throttle::Key]) -> Result<String> {
         let gate = self.gate(ctx.visit(), keys).await?;
         let credentials = self.credentials(account).await?.ok_or(Error::WrongCredentials)?;
-        let old = ctx.session().ok_or(Error::SignedOut)?;
-        let old =
-            self.session(DocId(old.id.bytes())).await?.filter(|opened| opened.body.session.revoked_at.is_none()).ok_or(Error::SignedOut)?;
         let used = credentials.body.use_code(code, ctx.now()).ok_or(Error::WrongCredentials)?;
-        let token = Token::new(ctx.visit());
-        let session = Session { id: SessionId::from_bytes(token.id.0), proven_at: ctx.now(), ..old.body.session.clone() };
         let mut act = Act::by(self, Side::Control, ctx, Class::SignIn).detail("step", "confirm");
         gate.clear(&mut act)?;
         self.put_credentials(&mut act, account, credentials.version, &used)?;
-        put_revoked(&mut act, &old, ctx.now())?;
-        self.put_session(&mut act, &token, session)?;
+        let token = self.renew_session(&mut act, ctx).await?;
         act.commit().await?;
         Ok(token.text)
+    }
+    /// Puts a new token for the same session into a change that proves a factor again.
+    pub(crate) async fn renew_session(&self, act: &mut Act<'_>, ctx: &Ctx) -> Result<Token> {
+        let old = ctx.session().ok_or(Error::SignedOut)?;
+        let old =
+            self.session(DocId(old.id.bytes())).await?.filter(|opened| opened.body.session.revoked_at.is_none()).ok_or(Error::SignedOut)?;
+        let token = Token::new(ctx.visit());
+        let session = Session { id: SessionId::from_bytes(token.id.0), proven_at: ctx.now(), ..old.body.session.clone() };
+        put_revoked(act, &old, ctx.now())?;
+        self.put_session(act, &token, session)?;
+        Ok(token)
     }
 
     /// Own live sessions, newest first.
@@ -266,12 +278,64 @@ impl App {
         }
         Ok(ended)
     }
-    /// Takes sessions that ran out off the account's list, so that it stays short.
-    pub(crate) async fn sweep_sessions(&self, act: &mut Act<'_>, account: &Account, now: Moment) -> Result<()> {
-        let open = self.sessions_of(account.id).await?;
-        open.iter()
-            .filter(|opened| now.since_ms(opened.body.session.created_at) >= ABSOLUTE_MS_MAX)
-            .try_for_each(|opened| put_revoked(act, opened, now))
+    /// Puts a new session into a sign-in, which also writes the credentials. Sessions that ran out
+    /// leave the account's list, and of too many live ones the oldest ends. What the account is to be
+    /// told is told once.
+    pub(crate) async fn open_session<'a>(
+        &'a self,
+        act: &mut Act<'a>,
+        visit: &'a Visit,
+        account: &Opened<Account>,
+    ) -> Result<OpenedSession> {
+        let mut notices: Vec<String> = account.body.notice.iter().cloned().collect();
+        notices.extend(self.make_room(act, visit, &account.body).await?);
+        let token = Token::new(visit);
+        let session = Session {
+            id: SessionId::from_bytes(token.id.0),
+            account: account.body.id,
+            created_at: visit.now,
+            proven_at: visit.now,
+            address: visit.address.clone(),
+            device: visit.device.clone(),
+            revoked_at: None,
+            emergencies: Vec::new(),
+        };
+        self.put_session(act, &token, session)?;
+        match &account.body.notice {
+            Some(_) => self.put_account(act, account.version, &Account { notice: None, ..account.body.clone() })?,
+            None => act.expect(kinds::ACCOUNT, DocId(account.body.id.bytes()), account.version),
+        }
+        Ok(OpenedSession { token, notice: Some(notices.join(" ")).filter(|notice| !notice.is_empty()) })
+    }
+    /// Ends what is over and what is too much; says so when a live session had to go.
+    async fn make_room<'a>(&'a self, act: &mut Act<'a>, visit: &'a Visit, account: &Account) -> Result<Option<String>> {
+        let mut live = Vec::new();
+        for opened in self.sessions_of(account.id).await? {
+            if visit.now.since_ms(opened.body.session.created_at) >= ABSOLUTE_MS_MAX {
+                put_revoked(act, &opened, visit.now)?;
+            } else if opened.body.session.check(account.role, self.last_used(&opened.body.session).await?, visit.now).is_ok() {
+                live.push(opened);
+            }
+        }
+        let over = (live.len() + 1).saturating_sub(SESSION_COUNT_MAX);
+        if over == 0 {
+            return Ok(None);
+        }
+        live.sort_by_key(|opened| opened.body.session.created_at);
+        let mut end = Act::new(self, Side::Control, visit, who(visit, account), Class::SessionRevoked)
+            .detail("reason", "too many sessions")
+            .detail("count", over.to_string());
+        live.iter().take(over).try_for_each(|opened| put_revoked(&mut end, opened, visit.now))?;
+        act.together(end)?;
+        let words = "You were signed in in more places than an account may be, so your oldest session was ended.";
+        Ok(Some(format!("{words} At most {SESSION_COUNT_MAX} are kept; you find them under Security and sessions.")))
+    }
+    /// The commit that signs in.
+    pub(crate) async fn signed_in(&self, act: Act<'_>, visit: &Visit, id: AccountId, opened: OpenedSession) -> Result<SignedIn> {
+        act.commit().await?;
+        // Only for the accounts list; lost at worst, never trusted.
+        self.control.mark(kinds::ACCOUNT, DocId(id.bytes()), visit.now.0).await?;
+        Ok(SignedIn { token: opened.token.text, recovery_codes: None, notice: opened.notice })
     }
 }
 

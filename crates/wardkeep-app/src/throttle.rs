@@ -39,6 +39,7 @@ pub(crate) enum Factor {
     Totp,
     Recovery,
     Activation,
+    Passkey,
 }
 
 impl Factor {
@@ -48,6 +49,7 @@ impl Factor {
             Factor::Totp => "totp",
             Factor::Recovery => "recovery",
             Factor::Activation => "activation",
+            Factor::Passkey => "passkey",
         }
     }
 }

@@ -52,6 +52,8 @@ id_type! {
     EmergencyId,
     /// A patient's question about an entry of the log.
     QuestionId,
+    /// One passkey of an account, in addresses of pages.
+    PasskeyId,
 }
 
 /// UUIDv7 bytes from a time and ten random bytes (RFC 9562 section 5.7).

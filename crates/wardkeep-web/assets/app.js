@@ -139,3 +139,40 @@ const wide = new ResizeObserver(entries => entries.forEach(({ target: box }) => 
   }
 }));
 all('.tablewrap').forEach(box => wide.observe(box));
+
+// Passkeys: the question comes fresh from the server when the button is pressed, and the answer goes
+// back in the form's hidden field. Browsers that cannot read the question never see the button.
+const known = window.PublicKeyCredential;
+const words = {
+  NotAllowedError: 'No passkey was used. Try again, or choose another way.',
+  InvalidStateError: 'This device has a passkey for this account already.',
+};
+if (known?.parseRequestOptionsFromJSON && known.parseCreationOptionsFromJSON && known.prototype.toJSON) {
+  all('form[data-passkey]').forEach(form => {
+    form.hidden = false;
+    form.addEventListener('submit', async event => {
+      event.preventDefault();
+      // Without a name nothing is made on the device: the server says what is missing.
+      if (form.elements.name?.value.trim() === '') return form.submit();
+      const [button, told] = [one('button', form), one('[data-told]', form)];
+      button.disabled = true;
+      told.hidden = true;
+      try {
+        const asked = await fetch(form.dataset.ask, { headers: { accept: 'application/json' } });
+        // Signed out, no longer confirmed, or not possible now: the server's page says which.
+        if (asked.redirected || !asked.ok) return form.submit();
+        const { publicKey } = await asked.json();
+        const credential = form.dataset.passkey === 'create'
+          ? await navigator.credentials.create({ publicKey: known.parseCreationOptionsFromJSON(publicKey) })
+          : await navigator.credentials.get({ publicKey: known.parseRequestOptionsFromJSON(publicKey) });
+        form.elements.answer.value = JSON.stringify(credential.toJSON());
+        form.submit();
+      } catch (error) {
+        told.textContent = words[error.name] ?? 'The passkey could not be used. Try again, or choose another way.';
+        told.hidden = false;
+      } finally {
+        button.disabled = false;
+      }
+    });
+  });
+}

@@ -9,10 +9,15 @@ use crate::web::Settings;
 pub const SESSION: &str = "wardkeep-session";
 /// A sign-in that waits for its second step; can do nothing else.
 pub const PENDING: &str = "wardkeep-sign-in";
+/// The question that a passkey is to answer.
+pub const PASSKEY: &str = "wardkeep-passkey";
 /// `light`, `dark` or `auto`.
 pub const THEME: &str = "wardkeep-theme";
 /// A notice for the next page: a fixed code, never text from outside.
 pub const NOTICE: &str = "wardkeep-notice";
+
+/// The longest value, of a passkey's question; tokens are far shorter.
+const VALUE_BYTES_MAX: usize = 2048;
 
 fn name(settings: &Settings, base: &str) -> String {
     if settings.secure { format!("__Host-{base}") } else { base.to_owned() }
@@ -28,7 +33,7 @@ pub fn get(settings: &Settings, headers: &HeaderMap, base: &str) -> Option<Strin
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(key, value)| *key == wanted && !value.is_empty() && value.len() <= 512)
+        .filter(|(key, value)| *key == wanted && !value.is_empty() && value.len() <= VALUE_BYTES_MAX)
         .map(|(_, value)| value.to_owned());
     let first = found.next();
     if found.next().is_some() { None } else { first }

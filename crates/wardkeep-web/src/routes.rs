@@ -95,7 +95,7 @@ pub fn table() -> Vec<Route> {
 
 /// Sign-in, registration, and what belongs to no area.
 fn everybody() -> Vec<Route> {
-    use crate::pages::{register, sign_in, site};
+    use crate::pages::{passkeys, register, sign_in, site};
     use Guard::{Pending, Public, Signed};
     vec![
         page("/sign-in", Public, sign_in::password_page),
@@ -106,6 +106,10 @@ fn everybody() -> Vec<Route> {
         form("/sign-in/recovery", Pending, sign_in::recovery),
         page("/sign-in/enrol", Pending, sign_in::enrol_page),
         form("/sign-in/enrol", Pending, sign_in::enrol),
+        page("/sign-in/passkey", Public, passkeys::ask_sign_in),
+        form("/sign-in/passkey", Public, passkeys::sign_in),
+        page("/sign-in/enrol/passkey", Pending, passkeys::ask_first),
+        form("/sign-in/enrol/passkey", Pending, passkeys::first),
         page("/register", Public, register::register_page),
         form("/register", Public, register::register),
         page("/invitation/{token}", Public, register::invitation_page),
@@ -123,7 +127,7 @@ fn everybody() -> Vec<Route> {
 
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
-    use crate::pages::{activate, emergency, home, my, proxies, security};
+    use crate::pages::{activate, authenticator, emergency, home, my, passkeys, proxies, security};
     use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
@@ -136,6 +140,14 @@ fn own() -> Vec<Route> {
         page("/security/confirm", Signed(UseOwnAccount), security::confirm_page),
         form("/security/confirm", Signed(UseOwnAccount), security::confirm),
         form("/emergency/{emergency}/end", Signed(UseOwnAccount), emergency::end),
+        page("/security/confirm/passkey", Signed(UseOwnAccount), passkeys::ask_confirm),
+        form("/security/confirm/passkey", Signed(UseOwnAccount), passkeys::confirm),
+        page("/security/passkeys/new", Signed(ChangeOwnSignIn), passkeys::ask_new),
+        form("/security/passkeys/new", Signed(ChangeOwnSignIn), passkeys::add),
+        form("/security/passkeys/{passkey}/remove", Signed(ChangeOwnSignIn), passkeys::remove),
+        page("/security/authenticator", Signed(ChangeOwnSignIn), authenticator::page),
+        form("/security/authenticator", Signed(ChangeOwnSignIn), authenticator::add),
+        form("/security/authenticator/remove", Signed(ChangeOwnSignIn), authenticator::remove),
         page("/activate", Signed(UseOwnAccount), activate::page),
         form("/activate", Signed(UseOwnAccount), activate::activate),
         page("/my/access", Signed(ReadAccessHistory), my::access),

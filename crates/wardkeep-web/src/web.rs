@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use wardkeep_app::sign_in::RelyingParty;
 use wardkeep_app::{App, Entropy, Visit};
 use wardkeep_domain::date::Moment;
 
@@ -29,6 +30,8 @@ pub struct Inner {
     pub clock: Arc<dyn Clock>,
     pub entropy: Entropy,
     pub settings: Settings,
+    /// `None` where browsers refuse passkeys: the site is opened by an address of digits.
+    pub passkeys: Option<RelyingParty>,
     /// Reports of browsers that the content policy stopped something, since the start.
     pub reports: AtomicU64,
 }
@@ -43,7 +46,8 @@ impl std::ops::Deref for Web {
 impl Web {
     #[must_use]
     pub fn new(app: App, clock: Arc<dyn Clock>, entropy: Entropy, settings: Settings) -> Self {
-        Self(Arc::new(Inner { app, clock, entropy, settings, reports: AtomicU64::new(0) }))
+        let passkeys = RelyingParty::of(&settings.origin, &app.hospital().name);
+        Self(Arc::new(Inner { app, clock, entropy, settings, passkeys, reports: AtomicU64::new(0) }))
     }
 
     /// The visit of one request.

@@ -48,10 +48,11 @@ export class Authenticator {
 }
 
 export class Hospital {
-  static async init(name = 'Northgate General Hospital') {
+  /** Passkeys need a `host` with a name: browsers refuse them at addresses of digits. */
+  static async init({ name = 'Northgate General Hospital', host = '127.0.0.1' } = {}) {
     const hospital = new Hospital();
     hospital.port = await freePort();
-    hospital.origin = `http://127.0.0.1:${hospital.port}`;
+    hospital.origin = `http://${host}:${hospital.port}`;
     hospital.folder = mkdtempSync(join(tmpdir(), 'wardkeep-browser-'));
     hospital.data = join(hospital.folder, 'hospital');
     hospital.command('init', '--name', name, '--origin', hospital.origin);
@@ -66,7 +67,7 @@ export class Hospital {
 
   async serve() {
     this.log = '';
-    this.process = spawn(binary, ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--json', '--log', 'info']);
+    this.process = spawn(binary, ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--origin', this.origin, '--json', '--log', 'info']);
     this.process.stderr.on('data', part => { this.log += part; });
     const line = await new Promise((resolve, reject) => {
       this.process.stdout.once('data', part => resolve(String(part)));

@@ -50,7 +50,7 @@ impl App {
 
     async fn account_view(&self, document: &Document) -> Result<AccountView> {
         let account: Account = self.open_account(document)?.body;
-        let has_second_factor = self.credentials(account.id).await?.is_some_and(|opened| opened.body.totp.is_some());
+        let has_second_factor = self.credentials(account.id).await?.is_some_and(|opened| opened.body.has_factor());
         let last_sign_in = self.control.marked(kinds::ACCOUNT, document.id).await?.map(Moment);
         Ok(AccountView { account, has_second_factor, last_sign_in })
     }
@@ -97,7 +97,7 @@ impl App {
         act.commit().await.map(|_| ())
     }
 
-    /// Removes the second factor and recovery codes; the user is told and must enrol again.
+    /// Removes the second factor, passkeys too, and recovery codes; the user is told and must enrol again.
     ///
     /// # Errors
     /// `Denied`, `NotFound`.
@@ -106,7 +106,7 @@ impl App {
         let credentials =
             self.credentials(account).await?.ok_or_else(|| Error::Refused("This person has not signed in yet.".to_owned()))?;
         let notice = Some(format!(
-            "Your second factor was removed on {} by an administrator. If you did not ask for that, tell your privacy officer.",
+            "Your second factor, passkeys included, was removed on {} by an administrator. If you did not ask for that, tell your privacy officer.",
             ctx.now().staff()
         ));
         let mut act = Act::by(self, Side::Control, ctx, Class::FactorReset).permit(&permit).detail("account", hex::encode(account.bytes()));

@@ -1,11 +1,14 @@
 //! Accounts: set-up link, registration, invitations, states, factors, links to patients.
 
 mod activation;
+mod factors;
 mod links;
 mod manage;
 mod own;
 mod proxies;
 mod units;
+
+pub use factors::NewApp;
 
 use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, Role};
@@ -18,6 +21,7 @@ use wardkeep_vault::Purpose;
 
 use crate::act::Act;
 use crate::envelope::Opened;
+use crate::sign_in::PasskeyView;
 use crate::{App, Ctx, Error, Result, kinds};
 
 pub use proxies::ProxyView;
@@ -63,6 +67,7 @@ pub struct OwnAccount {
     pub account: Account,
     pub password_changed_at: Option<Moment>,
     pub authenticator_since: Option<Moment>,
+    pub passkeys: Vec<PasskeyView>,
     pub recovery_codes_left: usize,
 }
 

@@ -10,7 +10,7 @@ use wardkeep_store::DocId;
 
 use super::OwnAccount;
 use crate::act::{Act, Side, Who};
-use crate::sign_in::{Checked, Credentials, Recovery};
+use crate::sign_in::{Checked, Credentials, PasskeyView, Recovery};
 use crate::throttle::Factor;
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -24,6 +24,7 @@ impl App {
         Ok(OwnAccount {
             password_changed_at: credentials.as_ref().map(|c| c.password_changed_at),
             authenticator_since: credentials.as_ref().and_then(|c| c.totp.as_ref()).map(|totp| totp.enrolled_at),
+            passkeys: credentials.as_ref().map(|c| c.passkeys.iter().map(PasskeyView::from).collect()).unwrap_or_default(),
             recovery_codes_left: credentials.as_ref().map_or(0, |c| c.recovery.left()),
             account,
         })

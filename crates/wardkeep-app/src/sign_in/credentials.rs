@@ -1,17 +1,19 @@
-//! What proves an account: password hash, authenticator secret, recovery codes.
+//! What proves an account: password hash, authenticator secret, passkeys, recovery codes.
 //!
 //! Sealed under a purpose of its own and opened only to compare. Never shown, never logged.
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use totp_rs::{Builder, Secret};
-use wardkeep_domain::AccountId;
 use wardkeep_domain::date::Moment;
+use wardkeep_domain::{AccountId, PasskeyId};
 use wardkeep_store::DocId;
 use wardkeep_vault::Purpose;
 use wardkeep_vault::vault::digest;
 use zeroize::Zeroize;
 
+use super::Next;
+use super::relying_party::Passkey;
 use crate::act::Act;
 use crate::envelope::Opened;
 use crate::{App, Error, Result, Visit, kinds};
@@ -28,6 +30,9 @@ pub(crate) struct Credentials {
     pub password: String,
     pub password_changed_at: Moment,
     pub totp: Option<Totp>,
+    /// Missing in documents written before there were any.
+    #[serde(default)]
+    pub passkeys: Vec<Passkey>,
     pub recovery: Recovery,
 }
 
@@ -124,7 +129,7 @@ impl Recovery {
 
 impl Credentials {
     pub(crate) fn new(password: String, now: Moment) -> Self {
-        Self { password, password_changed_at: now, totp: None, recovery: Recovery::default() }
+        Self { password, password_changed_at: now, totp: None, passkeys: Vec::new(), recovery: Recovery::default() }
     }
     /// The credentials after a right code from the app; `None` for a wrong or used one.
     pub(crate) fn use_code(&self, code: &str, now: Moment) -> Option<Self> {
@@ -143,7 +148,43 @@ impl Credentials {
     }
     /// Without second factor and recovery codes.
     pub(crate) fn without_factor(&self) -> Self {
-        Self { totp: None, recovery: Recovery::default(), ..self.clone() }
+        Self { totp: None, passkeys: Vec::new(), recovery: Recovery::default(), ..self.clone() }
+    }
+    /// Is anything set up beside the password? A passkey that is not accepted any more counts: else
+    /// whoever copied it could set up a factor of their own with the password.
+    pub(crate) fn has_factor(&self) -> bool {
+        self.totp.is_some() || !self.passkeys.is_empty()
+    }
+    /// What follows the password.
+    pub(crate) fn next(&self) -> Next {
+        match (&self.totp, self.has_factor()) {
+            (Some(_), _) => Next::Code,
+            (None, true) => Next::Passkey,
+            (None, false) => Next::Enrol,
+        }
+    }
+    /// Can its owner sign in with what is left?
+    fn is_enough(&self) -> bool {
+        self.totp.is_some() || self.passkeys.iter().any(Passkey::is_usable)
+    }
+    /// With this passkey, which takes the place of the one with its id.
+    pub(crate) fn with_passkey(&self, passkey: Passkey) -> Self {
+        let mut with = self.clone();
+        match with.passkeys.iter_mut().find(|held| held.id == passkey.id) {
+            Some(held) => *held = passkey,
+            None => with.passkeys.push(passkey),
+        }
+        with
+    }
+    /// `None` when nothing would be left to sign in with.
+    pub(crate) fn without_passkey(&self, id: PasskeyId) -> Option<Self> {
+        let mut without = self.clone();
+        without.passkeys.retain(|held| held.id != id);
+        Some(without).filter(Self::is_enough)
+    }
+    /// `None` when nothing would be left to sign in with.
+    pub(crate) fn without_app(&self) -> Option<Self> {
+        Some(Self { totp: None, ..self.clone() }).filter(Self::is_enough)
     }
 }
 
@@ -200,6 +241,20 @@ mod tests {
         assert!(used.use_code(&code_at(secret, step - 1).unwrap(), now).is_none());
         assert!(used.use_code(&code_at(secret, step + 1).unwrap(), now).is_some());
         assert!(used.use_code(&code_at(secret, step + 2).unwrap(), now).is_none());
+    }
+
+    #[test]
+    fn credentials_written_before_there_were_passkeys_open_and_lead_to_a_code() {
+        let mut older = serde_json::to_value(enrolled()).unwrap();
+        older.as_object_mut().unwrap().remove("passkeys").unwrap();
+        let opened: Credentials = serde_json::from_value(older).unwrap();
+        assert_eq!((opened.passkeys.len(), opened.next()), (0, Next::Code));
+    }
+
+    #[test]
+    fn the_last_way_to_sign_in_cannot_be_removed() {
+        assert!(enrolled().without_app().is_none());
+        assert_eq!(enrolled().without_factor().next(), Next::Enrol);
     }
 
     #[test]

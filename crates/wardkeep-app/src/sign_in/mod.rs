@@ -1,9 +1,12 @@
-//! Proving who you are: password, then a one-time code or a recovery code; enrolment at first
-//! sign-in. Same answer, same work for an unknown name, a wrong password, a suspended account.
+//! Proving who you are: password, then a one-time code or a recovery code; or a passkey alone;
+//! enrolment at first sign-in. Same answer, same work for an unknown name, a wrong password, a suspended account.
 
 mod credentials;
 mod hashing;
+mod passkeys;
+mod relying_party;
 mod steps;
+mod ticket;
 
 use serde::{Deserialize, Serialize};
 use wardkeep_domain::AccountId;
@@ -14,9 +17,14 @@ use wardkeep_domain::name::Email;
 use wardkeep_ledger::Class;
 use wardkeep_vault::Purpose;
 
-pub(crate) use credentials::{Credentials, Recovery, letters, plain_code, step_at};
+pub(crate) use credentials::{Credentials, Recovery, Totp, letters, plain_code, step_at, step_of};
 pub(crate) use hashing::Checked;
 pub use hashing::{HASHING_MAX, Hashing};
+pub(crate) use passkeys::{PASSKEYS_MAX, no_passkey, passkey_name};
+pub use passkeys::{PasskeyView, Question};
+pub use relying_party::RelyingParty;
+pub(crate) use relying_party::{Asked, Passkey};
+pub(crate) use ticket::{Holder, Ticket};
 
 use crate::act::{Act, Side, Who};
 use crate::envelope::Opened;
@@ -35,8 +43,10 @@ pub struct Pending {
 pub enum Next {
     /// Enter a code.
     Code,
-    /// First sign-in: set up an authenticator app.
+    /// First sign-in: set up an authenticator app or a passkey.
     Enrol,
+    /// There is no app: use a passkey, or a recovery code.
+    Passkey,
 }
 
 /// Shown on the second step's page.
@@ -136,10 +146,8 @@ impl App {
             self.account(id).await?.filter(|account| account.body.state == AccountState::Active).ok_or(Error::WrongCredentials)?;
         let credentials =
             self.credentials(id).await?.filter(|opened| opened.body.password == checked_hash).ok_or(Error::WrongCredentials)?;
-        let (next, secret) = match credentials.body.totp {
-            Some(_) => (Next::Code, None),
-            None => (Next::Enrol, Some(visit.entropy.bytes::<20>())),
-        };
+        let next = credentials.body.next();
+        let secret = (next == Next::Enrol).then(|| visit.entropy.bytes::<20>());
         let token = Token::new(visit);
         let password_changed_at = credentials.body.password_changed_at;
         let waiting = Waiting { hash: token.hash, account: id, created_at: visit.now, password_changed_at, secret, used_at: None };
@@ -159,7 +167,7 @@ impl App {
     /// `SignedOut` when the token is unknown or too old.
     pub async fn pending(&self, visit: &Visit, token: &str) -> Result<PendingView> {
         let step = self.second_step(visit, token).await?;
-        let next = if step.waiting.body.secret.is_some() { Next::Enrol } else { Next::Code };
+        let next = step.credentials.body.next();
         let recovery_codes_left = step.credentials.body.recovery.left();
         Ok(PendingView { email: step.account.body.email.as_str().to_owned(), next, recovery_codes_left })
     }

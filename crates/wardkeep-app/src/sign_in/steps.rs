@@ -4,11 +4,10 @@
 //! the pending sign-in and holds the account's version, so that a code counts once, a pending
 //! token signs in once, and a suspension cannot be overtaken.
 
-use wardkeep_domain::account::AccountState;
-use wardkeep_domain::account::session::{PENDING_MS_MAX, Session};
-use wardkeep_domain::{AccountId, FieldError, FieldErrors, SessionId};
+use wardkeep_domain::account::session::PENDING_MS_MAX;
+use wardkeep_domain::account::{Account, AccountState};
+use wardkeep_domain::{AccountId, FieldError, FieldErrors};
 use wardkeep_ledger::Class;
-use wardkeep_store::DocId;
 use wardkeep_vault::Purpose;
 
 use super::credentials::{base32, step_of};
@@ -26,13 +25,18 @@ impl App {
     pub async fn enrolment(&self, visit: &Visit, token: &str) -> Result<Enrolment> {
         let step = self.second_step(visit, token).await?;
         let secret = step.waiting.body.secret.ok_or_else(factor_exists)?;
+        Ok(self.enrolment_of(&step.account.body, secret))
+    }
+
+    /// A secret as authenticator apps take it.
+    pub(crate) fn enrolment_of(&self, account: &Account, secret: [u8; 20]) -> Enrolment {
         let key = base32(secret);
         let issuer = percent(&self.hospital.name);
-        let label = format!("{issuer}:{}", percent(step.account.body.email.as_str()));
+        let label = format!("{issuer}:{}", percent(account.email.as_str()));
         let uri = format!("otpauth://totp/{label}?secret={key}&issuer={issuer}&algorithm=SHA1&digits=6&period=30");
         let letters: Vec<char> = key.chars().collect();
         let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-        Ok(Enrolment { uri, key: groups.join(" ") })
+        Enrolment { uri, key: groups.join(" ") }
     }
 
     /// Second step at first sign-in: the first code proves the app works.
@@ -57,7 +61,8 @@ impl App {
         let used = step_of(secret, code, visit.now).ok_or(Error::WrongCredentials)?;
         let (recovery, codes) = Recovery::new(visit);
         let credentials = step.credentials.body.enrolled(secret, used, recovery, visit.now);
-        let signed = self.finish(visit, &step, &gate, &credentials, Finish { step: "enrolment", class: Class::FactorChanged }).await?;
+        let signed =
+            self.finish(visit, &step, &gate, &credentials, Finish { step: "enrolment", factor: Some("authenticator app") }).await?;
         Ok(SignedIn { recovery_codes: Some(codes), ..signed })
     }
 
@@ -70,7 +75,7 @@ impl App {
             let step = self.second_step(visit, token).await?;
             let gate = self.gate(visit, &self.second_keys(visit, step.account.body.id, Factor::Totp)).await?;
             let credentials = step.credentials.body.use_code(code, visit.now).ok_or(Error::WrongCredentials)?;
-            self.finish(visit, &step, &gate, &credentials, Finish { step: "code", class: Class::SignIn }).await
+            self.finish(visit, &step, &gate, &credentials, Finish { step: "code", factor: None }).await
         })
         .await;
         self.counted(visit, token, Factor::Totp, done).await
@@ -85,7 +90,7 @@ impl App {
             let step = self.second_step(visit, token).await?;
             let gate = self.gate(visit, &self.second_keys(visit, step.account.body.id, Factor::Recovery)).await?;
             let credentials = step.credentials.body.use_recovery(code).ok_or(Error::WrongCredentials)?;
-            let signed = self.finish(visit, &step, &gate, &credentials, Finish { step: "recovery code", class: Class::SignIn }).await?;
+            let signed = self.finish(visit, &step, &gate, &credentials, Finish { step: "recovery code", factor: None }).await?;
             let left = format!("You used a recovery code. {} are left.", credentials.recovery.left());
             let notice = signed.notice.map_or(left.clone(), |notice| format!("{notice} {left}"));
             Ok(SignedIn { notice: Some(notice), ..signed })
@@ -94,7 +99,7 @@ impl App {
         self.counted(visit, token, Factor::Recovery, done).await
     }
 
-    fn second_keys(&self, visit: &Visit, account: AccountId, factor: Factor) -> [Key; 2] {
+    pub(super) fn second_keys(&self, visit: &Visit, account: AccountId, factor: Factor) -> [Key; 2] {
         [self.address_key(visit), self.account_key(account, factor)]
     }
 
@@ -122,30 +127,25 @@ impl App {
         let account = active.ok_or(Error::SignedOut)?;
         let credentials = self.credentials(account.body.id).await?.ok_or(Error::SignedOut)?;
         // A factor that was set up, reset or a password changed meanwhile: begin again.
-        let same_factor = credentials.body.totp.is_none() == waiting.body.secret.is_some();
+        let same_factor = credentials.body.has_factor() == waiting.body.secret.is_none();
         let same_password = credentials.body.password_changed_at == waiting.body.password_changed_at;
         if same_factor && same_password { Ok(SecondStep { token, waiting, account, credentials }) } else { Err(Error::SignedOut) }
     }
 
     /// The commit that signs in.
-    async fn finish(&self, visit: &Visit, step: &SecondStep, gate: &Gate, credentials: &Credentials, how: Finish) -> Result<SignedIn> {
+    pub(super) async fn finish(
+        &self,
+        visit: &Visit,
+        step: &SecondStep,
+        gate: &Gate,
+        credentials: &Credentials,
+        how: Finish,
+    ) -> Result<SignedIn> {
         let account = &step.account.body;
         let id = account.id;
-        let token = Token::new(visit);
-        let session = Session {
-            id: SessionId::from_bytes(token.id.0),
-            account: id,
-            created_at: visit.now,
-            proven_at: visit.now,
-            address: visit.address.clone(),
-            device: visit.device.clone(),
-            revoked_at: None,
-            emergencies: Vec::new(),
-        };
         let mut act = Act::new(self, Side::Control, visit, who(visit, account), Class::SignIn).detail("step", how.step);
         gate.clear(&mut act)?;
-        self.sweep_sessions(&mut act, account, visit.now).await?;
-        self.put_session(&mut act, &token, session)?;
+        let opened = self.open_session(&mut act, visit, &step.account).await?;
         let used = Waiting { used_at: Some(visit.now), secret: None, ..step.waiting.body.clone() };
         act.put_own(
             Purpose::Credentials,
@@ -156,35 +156,27 @@ impl App {
             Vec::new(),
             Vec::new(),
         )?;
-        match &account.notice {
-            Some(_) => {
-                self.put_account(&mut act, step.account.version, &wardkeep_domain::account::Account { notice: None, ..account.clone() })?
+        match how.factor {
+            None => self.put_credentials(&mut act, id, step.credentials.version, credentials)?,
+            Some(factor) => {
+                let mut change = Act::new(self, Side::Control, visit, who(visit, account), Class::FactorChanged).detail("factor", factor);
+                self.put_credentials(&mut change, id, step.credentials.version, credentials)?;
+                act.together(change)?;
             }
-            None => act.expect(kinds::ACCOUNT, DocId(id.bytes()), step.account.version),
         }
-        if how.class == Class::SignIn {
-            self.put_credentials(&mut act, id, step.credentials.version, credentials)?;
-        } else {
-            let mut change = Act::new(self, Side::Control, visit, who(visit, account), how.class).detail("factor", "authenticator app");
-            self.put_credentials(&mut change, id, step.credentials.version, credentials)?;
-            act.together(change)?;
-        }
-        act.commit().await?;
-        // Only for the accounts list; lost at worst, never trusted.
-        self.control.mark(kinds::ACCOUNT, DocId(id.bytes()), visit.now.0).await?;
-        Ok(SignedIn { token: token.text, recovery_codes: None, notice: account.notice.clone() })
+        self.signed_in(act, visit, id, opened).await
     }
 }
 
-/// How a sign-in was finished. A class other than `SignIn` is an event of its own beside it.
+/// How a sign-in was finished. A factor set up by it is an event of its own beside it.
 #[derive(Clone, Copy)]
-struct Finish {
-    step: &'static str,
-    class: Class,
+pub(super) struct Finish {
+    pub step: &'static str,
+    pub factor: Option<&'static str>,
 }
 
-fn factor_exists() -> Error {
-    Error::Refused("An authenticator app is set up already. Enter its code.".to_owned())
+pub(super) fn factor_exists() -> Error {
+    Error::Refused("A second factor is set up already. Use it.".to_owned())
 }
 
 /// RFC 3986 percent-encoding of everything that is not unreserved.

@@ -20,6 +20,10 @@ pub const PENDING_MS_MAX: i64 = 10 * 60 * 1000;
 /// A factor proven within this time counts as fresh (step-up).
 pub const STEP_UP_MS_MAX: i64 = 5 * 60 * 1000;
 
+/// Live sessions of one account; a further sign-in ends the oldest. OWASP ASVS 5.0 (7.1.2) asks for a
+/// documented limit: five are a ward's computer, an office, a phone, home and one client of the API.
+pub const SESSION_COUNT_MAX: usize = 5;
+
 /// How long a session of this role lasts without a request.
 #[must_use]
 pub fn idle_ms_max(role: Role) -> i64 {

@@ -28,14 +28,19 @@ pub struct PasswordInput {
 pub struct PendingSignIn {
     /// Send it as bearer token with the second step; it can do nothing else and lives ten minutes.
     pub token: String,
-    /// `code`: send a code. `enrol`: first sign-in, set up an authenticator app.
+    /// `code`: send a code. `enrol`: first sign-in, set up an authenticator app. `recovery`: there is no
+    /// app; send a recovery code, or sign in on the pages with a passkey.
     #[schema(schema_with = shapes::seconds_steps)]
     pub next: &'static str,
 }
 
 pub async fn password(guest: Guest, Body(input): Body<PasswordInput>) -> Answer<Said<PendingSignIn>> {
     let pending = guest.web.app.sign_in(&guest.visit, &input.email, &Password::typed(&input.password)).await?;
-    let next = if pending.next == Next::Enrol { "enrol" } else { "code" };
+    let next = match pending.next {
+        Next::Code => "code",
+        Next::Enrol => "enrol",
+        Next::Passkey => "recovery",
+    };
     Ok(Said(PendingSignIn { token: pending.token, next }))
 }
 

@@ -182,5 +182,5 @@ pub(crate) fn healths() -> Object {
     codes(["ok", "warning", "failing"])
 }
 pub(crate) fn seconds_steps() -> Object {
-    codes(["code", "enrol"])
+    codes(["code", "enrol", "recovery"])
 }

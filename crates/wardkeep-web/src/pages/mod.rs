@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod activate;
+pub mod authenticator;
 pub mod care_team;
 pub mod chart;
 pub mod clearances;
@@ -11,6 +12,7 @@ pub mod health;
 pub mod home;
 pub mod log;
 pub mod my;
+pub mod passkeys;
 pub mod patients;
 pub mod policy;
 pub mod proxies;

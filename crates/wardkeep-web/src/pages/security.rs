@@ -1,4 +1,4 @@
-//! The own account: password, second factor, recovery codes, sessions; confirming with a fresh code.
+//! The own account: password, second factors, recovery codes, sessions; confirming with a fresh code.
 
 use askama::Template;
 use axum::extract::{Path, Query};
@@ -7,6 +7,7 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use wardkeep_app::accounts::OwnAccount;
 use wardkeep_app::sessions::SessionView;
+use wardkeep_app::sign_in::PasskeyView;
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
@@ -16,8 +17,9 @@ use crate::cookies;
 use crate::error::show;
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
+use crate::pages::passkeys::NOT_HERE;
 use crate::pages::patients::Nothing;
-use crate::pages::sign_in::RecoveryCodesPage;
+use crate::pages::sign_in::{RecoveryCodesPage, with_cookie};
 
 /// At this few recovery codes the page asks for new ones.
 const CODES_LOW: usize = 3;
@@ -48,6 +50,29 @@ impl Line {
     }
 }
 
+/// A passkey as listed.
+struct PasskeyLine {
+    id: String,
+    name: String,
+    kept: &'static str,
+    added: String,
+    used: String,
+    suspect: Option<String>,
+}
+
+impl PasskeyLine {
+    fn new(signed: &Signed, view: PasskeyView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            name: view.name,
+            kept: if view.backed_up { "Kept by a password manager" } else { "On one device" },
+            added: when(signed, view.added_at),
+            used: view.last_used.map_or_else(|| "Not used yet".to_owned(), |at| format!("Last used {}", when(signed, at))),
+            suspect: view.suspect_since.map(|at| when(signed, at)),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "security/security.html")]
 struct SecurityPage {
@@ -56,7 +81,16 @@ struct SecurityPage {
     name: String,
     email: String,
     password_changed: String,
+    /// Empty when there is none.
     authenticator_since: String,
+    passkeys: Vec<PasskeyLine>,
+    /// How many of them are accepted.
+    passkeys_ok: usize,
+    /// Can passkeys be used where this site is?
+    passkeys_here: bool,
+    not_here: &'static str,
+    /// Of a new passkey, as typed.
+    new_name: String,
     codes_left: usize,
     codes_low: bool,
     fresh: bool,
@@ -68,7 +102,7 @@ fn when(signed: &Signed, at: Moment) -> String {
     if signed.ctx.role() == Some(Role::Patient) { at.patient() } else { at.staff() }
 }
 
-async fn template(signed: &Signed, errors: FormErrors) -> Result<SecurityPage> {
+async fn template(signed: &Signed, errors: FormErrors, new_name: String) -> Result<SecurityPage> {
     let own: OwnAccount = signed.web.app.own_account(&signed.ctx).await?;
     let sessions = signed.web.app.own_sessions(&signed.ctx).await?;
     let known = |at: Option<Moment>| at.map_or_else(|| "Not recorded".to_owned(), |at| when(signed, at));
@@ -79,7 +113,12 @@ async fn template(signed: &Signed, errors: FormErrors) -> Result<SecurityPage> {
         name: own.account.display_name.clone(),
         email: own.account.email.as_str().to_owned(),
         password_changed: known(own.password_changed_at),
-        authenticator_since: known(own.authenticator_since),
+        authenticator_since: own.authenticator_since.map(|at| when(signed, at)).unwrap_or_default(),
+        passkeys_ok: own.passkeys.iter().filter(|view| view.suspect_since.is_none()).count(),
+        passkeys: own.passkeys.into_iter().map(|view| PasskeyLine::new(signed, view)).collect(),
+        passkeys_here: signed.web.passkeys.is_some(),
+        not_here: NOT_HERE,
+        new_name,
         codes_left: own.recovery_codes_left,
         codes_low: own.recovery_codes_left <= CODES_LOW,
         fresh: signed.ctx.is_fresh(),
@@ -89,7 +128,7 @@ async fn template(signed: &Signed, errors: FormErrors) -> Result<SecurityPage> {
 }
 
 pub async fn page(signed: Signed) -> Response {
-    match template(&signed, FormErrors::default()).await {
+    match template(&signed, FormErrors::default(), String::new()).await {
         Ok(page) => render(&page),
         Err(error) => signed.fail(&error),
     }
@@ -108,7 +147,7 @@ pub async fn change_password(Posted { signed, form }: Posted<PasswordForm>) -> R
     let changed = signed.web.app.change_password(&signed.ctx, &form.password, &form.new_password, &form.new_password_again).await;
     match changed {
         Ok(()) => done(&signed.web, "/security", "password-changed"),
-        Err(Error::Invalid(errors)) => match template(&signed, errors.into()).await {
+        Err(Error::Invalid(errors)) => match template(&signed, errors.into(), String::new()).await {
             Ok(page) => render_invalid(&page),
             Err(error) => signed.fail(&error),
         },
@@ -141,6 +180,23 @@ pub async fn end_other_sessions(Posted { signed, .. }: Posted<Nothing>) -> Respo
     }
 }
 
+/// A change of factors that was refused, said on the page itself at the section `about`.
+pub(crate) async fn refused_change(signed: &Signed, error: &Error, about: &'static str, new_name: String) -> Response {
+    let errors = match error {
+        Error::Invalid(errors) => errors.clone(),
+        Error::Refused(words) => FieldErrors::from(FieldError::new(about, words.clone())),
+        error => return fail_or_confirm(signed, error, "/security"),
+    };
+    match template(signed, errors.into(), new_name).await {
+        Ok(page) => {
+            let mut response = render_invalid(&page);
+            *response.status_mut() = show(error).status;
+            response
+        }
+        Err(error) => signed.fail(&error),
+    }
+}
+
 /// A denial that a fresh code would turn leads to the confirmation page and from there to `back`.
 pub(crate) fn fail_or_confirm(signed: &Signed, error: &Error, back: &str) -> Response {
     match error {
@@ -168,6 +224,8 @@ struct ConfirmPage {
     page: Page,
     errors: FormErrors,
     next: String,
+    app: bool,
+    passkeys: bool,
 }
 
 /// Where to go afterwards.
@@ -177,14 +235,20 @@ pub struct NextQuery {
     next: String,
 }
 
-fn confirm_template(signed: &Signed, next: &str, errors: FormErrors) -> ConfirmPage {
+async fn confirm_template(signed: &Signed, next: &str, errors: FormErrors) -> Result<ConfirmPage> {
+    let own = signed.web.app.own_account(&signed.ctx).await?;
     let page = signed.page("Confirm it is you");
     let next = local_path(next).unwrap_or("/security").to_owned();
-    ConfirmPage { page: if errors.is_empty() { page } else { page.failed() }, errors, next }
+    let passkeys = signed.web.passkeys.is_some() && own.passkeys.iter().any(|passkey| passkey.suspect_since.is_none());
+    let page = if errors.is_empty() { page } else { page.failed() };
+    Ok(ConfirmPage { page, errors, next, app: own.authenticator_since.is_some(), passkeys })
 }
 
 pub async fn confirm_page(signed: Signed, Query(query): Query<NextQuery>) -> Response {
-    render(&confirm_template(&signed, &query.next, FormErrors::default()))
+    match confirm_template(&signed, &query.next, FormErrors::default()).await {
+        Ok(page) => render(&page),
+        Err(error) => signed.fail(&error),
+    }
 }
 
 #[derive(Deserialize)]
@@ -196,22 +260,32 @@ pub struct ConfirmForm {
 
 pub async fn confirm(Posted { signed, form }: Posted<ConfirmForm>) -> Response {
     match signed.web.app.step_up(&signed.ctx, form.code.trim()).await {
-        Ok(token) => {
-            let mut response = done(&signed.web, local_path(&form.next).unwrap_or("/security"), "confirmed");
-            // The session has a new token: whoever held the old one holds nothing.
-            if let Some(cookie) = cookies::set(&signed.web.settings, cookies::SESSION, &token) {
-                response.headers_mut().append(header::SET_COOKIE, cookie);
-            }
-            response
-        }
+        Ok(token) => confirmed(&signed, &form.next, &token),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => {
-            let shown = show(&error);
             let words = match error {
-                Error::Throttled { .. } => shown.words,
+                Error::Throttled { .. } => show(&error).words,
                 _ => "That code is not right, or was used already. Wait for the next one and try again.".to_owned(),
             };
-            let errors = FieldErrors(vec![FieldError::new("code", words)]);
-            let mut response = render_invalid(&confirm_template(&signed, &form.next, errors.into()));
+            not_confirmed(&signed, &form.next, &error, "code", words).await
+        }
+        Err(error) => signed.fail(&error),
+    }
+}
+
+/// On to where the confirmation was asked for. The session has a new token: whoever held the old
+/// one holds nothing.
+pub(crate) fn confirmed(signed: &Signed, next: &str, token: &str) -> Response {
+    let response = done(&signed.web, local_path(next).unwrap_or("/security"), "confirmed");
+    with_cookie(response, cookies::set(&signed.web.settings, cookies::SESSION, token))
+}
+
+/// The page again, with what was wrong at `field`.
+pub(crate) async fn not_confirmed(signed: &Signed, next: &str, error: &Error, field: &'static str, words: String) -> Response {
+    let shown = show(error);
+    let errors = FieldErrors(vec![FieldError::new(field, words)]);
+    match confirm_template(signed, next, errors.into()).await {
+        Ok(page) => {
+            let mut response = render_invalid(&page);
             if let Some(value) = shown.retry_after_s.and_then(|seconds| HeaderValue::from_str(&seconds.to_string()).ok()) {
                 *response.status_mut() = shown.status;
                 response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -1,11 +1,12 @@
-//! Sign-in: password, code or recovery code, first enrolment; sign-out.
+//! Sign-in: password, code or recovery code, first enrolment; sign-out. Passkeys have a file of their own.
 
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use wardkeep_app::Error;
-use wardkeep_app::sign_in::{Next, SignedIn};
+use wardkeep_app::sign_in::{Next, PendingView, SignedIn};
+use wardkeep_domain::FieldErrors;
 use wardkeep_domain::account::password::Password;
 
 use crate::cookies;
@@ -22,15 +23,18 @@ struct PasswordPage {
     problem: String,
     email: String,
     registration_open: bool,
+    passkeys: bool,
 }
 
 pub async fn password_page(visitor: Visitor) -> Response {
     render(&password_template(&visitor, String::new(), String::new()))
 }
 
-fn password_template(visitor: &Visitor, email: String, problem: String) -> PasswordPage {
+pub(crate) fn password_template(visitor: &Visitor, email: String, problem: String) -> impl Template {
     let page = if problem.is_empty() { visitor.page("Sign in") } else { visitor.page("Sign in").failed() };
-    PasswordPage { page, errors: FormErrors::default(), problem, email, registration_open: visitor.web.app.hospital().registration_open }
+    let web = &visitor.web;
+    let (registration_open, passkeys) = (web.app.hospital().registration_open, web.passkeys.is_some());
+    PasswordPage { page, errors: FormErrors::default(), problem, email, registration_open, passkeys }
 }
 
 #[derive(Deserialize)]
@@ -54,7 +58,7 @@ pub async fn password(VisitorPosted { visitor, form }: VisitorPosted<PasswordFor
 }
 
 /// The same page again, with the status that the error calls for.
-fn refused(error: &Error, template: &impl Template) -> Response {
+pub(crate) fn refused(error: &Error, template: &impl Template) -> Response {
     let shown = show(error);
     let mut response = render(template);
     *response.status_mut() = shown.status;
@@ -64,7 +68,7 @@ fn refused(error: &Error, template: &impl Template) -> Response {
     response
 }
 
-fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+pub(crate) fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -77,6 +81,16 @@ struct CodePage {
     page: Page,
     email: String,
     problem: String,
+    /// There is no app: a passkey is used.
+    passkey_only: bool,
+    passkeys: bool,
+}
+
+fn code_template(visitor: &Visitor, pending: PendingView, problem: String) -> CodePage {
+    let passkey_only = pending.next == Next::Passkey;
+    let page = visitor.page(if passkey_only { "Use your passkey" } else { "Enter your code" });
+    let page = if problem.is_empty() { page } else { page.failed() };
+    CodePage { page, email: pending.email, problem, passkey_only, passkeys: visitor.web.passkeys.is_some() }
 }
 
 #[derive(Template)]
@@ -96,7 +110,7 @@ pub struct CodeForm {
 pub async fn code_page(visitor: Visitor) -> Response {
     match visitor.web.app.pending(&visitor.visit, &visitor.pending_token()).await {
         Ok(pending) if pending.next == Next::Enrol => Redirect::to("/sign-in/enrol").into_response(),
-        Ok(pending) => render(&CodePage { page: visitor.page("Enter your code"), email: pending.email, problem: String::new() }),
+        Ok(pending) => render(&code_template(&visitor, pending, String::new())),
         Err(error) => visitor.fail(&error),
     }
 }
@@ -106,10 +120,7 @@ pub async fn code(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> R
     match visitor.web.app.sign_in_code(&visitor.visit, &token, form.code.trim()).await {
         Ok(signed) => signed_in(&visitor.web, &visitor, signed),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => match visitor.web.app.pending(&visitor.visit, &token).await {
-            Ok(pending) => refused(
-                &error,
-                &CodePage { page: visitor.page("Enter your code").failed(), email: pending.email, problem: problem(&error) },
-            ),
+            Ok(pending) => refused(&error, &code_template(&visitor, pending, problem(&error))),
             Err(error) => visitor.fail(&error),
         },
         Err(error) => visitor.fail(&error),
@@ -169,32 +180,40 @@ struct EnrolPage {
     email: String,
     key: String,
     qr: Qr,
+    passkeys: bool,
+    /// Of a new passkey, as typed.
+    new_name: String,
 }
 
 pub async fn enrol_page(visitor: Visitor) -> Response {
-    match enrol_template(&visitor, FormErrors::default()).await {
+    match enrol_template(&visitor, FormErrors::default(), String::new()).await {
         Ok(template) => render(&template),
         Err(error) => visitor.fail(&error),
     }
 }
 
-async fn enrol_template(visitor: &Visitor, errors: FormErrors) -> Result<EnrolPage, Error> {
+async fn enrol_template(visitor: &Visitor, errors: FormErrors, new_name: String) -> Result<EnrolPage, Error> {
     let token = visitor.pending_token();
     let pending = visitor.web.app.pending(&visitor.visit, &token).await?;
     let enrolment = visitor.web.app.enrolment(&visitor.visit, &token).await?;
     let qr = qr(&enrolment.uri).ok_or_else(|| Error::Internal("the QR code does not fit".to_owned()))?;
-    let page = visitor.page("Set up your authenticator app");
+    let page = visitor.page("Set up your second factor");
     let page = if errors.is_empty() { page } else { page.failed() };
-    Ok(EnrolPage { page, errors, email: pending.email, key: enrolment.key, qr })
+    Ok(EnrolPage { page, errors, email: pending.email, key: enrolment.key, qr, passkeys: visitor.web.passkeys.is_some(), new_name })
+}
+
+/// The enrolment page after a try that failed.
+pub(crate) async fn enrol_again(visitor: &Visitor, errors: FieldErrors, name: String) -> Response {
+    match enrol_template(visitor, errors.into(), name).await {
+        Ok(template) => render_invalid(&template),
+        Err(error) => visitor.fail(&error),
+    }
 }
 
 pub async fn enrol(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> Response {
     match visitor.web.app.enrol(&visitor.visit, &visitor.pending_token(), form.code.trim()).await {
         Ok(signed) => signed_in(&visitor.web, &visitor, signed),
-        Err(Error::Invalid(errors)) => match enrol_template(&visitor, errors.into()).await {
-            Ok(template) => render_invalid(&template),
-            Err(error) => visitor.fail(&error),
-        },
+        Err(Error::Invalid(errors)) => enrol_again(&visitor, errors, String::new()).await,
         Err(error) => visitor.fail(&error),
     }
 }
@@ -215,7 +234,7 @@ struct ToldPage {
 }
 
 /// Sets the session cookie, drops the pending one, and shows what must be seen once.
-fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
+pub(crate) fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
     let response = match (signed.recovery_codes, signed.notice) {
         (Some(codes), _) => render(&RecoveryCodesPage { page: visitor.page("Recovery codes"), codes, next: "/" }),
         (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words }),

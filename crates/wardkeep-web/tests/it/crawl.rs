@@ -90,11 +90,13 @@ async fn a_stranger_gets_the_named_public_pages_and_nothing_else() {
             "GET /readyz",
             "GET /register",
             "GET /sign-in",
+            "GET /sign-in/passkey",
             "GET /static/{*path}",
             "HEAD /healthz",
             "HEAD /readyz",
             "HEAD /register",
             "HEAD /sign-in",
+            "HEAD /sign-in/passkey",
             "HEAD /static/{*path}",
             "POST /csp-report",
         ]

@@ -29,7 +29,7 @@ async fn asvs_3_5_1_a_form_is_taken_from_our_own_pages_alone() {
     for site_header in ["cross-site", "same-site", "none"] {
         assert_eq!(from(&site, &[("sec-fetch-site", site_header), ("origin", ORIGIN)]).await, 403, "{site_header}");
     }
-    for origin in ["null", "http://127.0.0.1:8081", "http://127.0.0.1:8080.evil.example", "http://localhost:8080"] {
+    for origin in ["null", "http://localhost:8081", "http://localhost:8080.evil.example", "http://127.0.0.1:8080"] {
         assert_eq!(from(&site, &[("origin", origin)]).await, 403, "{origin}");
     }
 }

@@ -28,6 +28,8 @@ mod leaks;
 mod lessons;
 mod matrix;
 mod pace;
+mod passkey_device;
+mod passkeys;
 mod policy;
 mod samples;
 mod server;

@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use http::{Request, header};
-use wardkeep_domain::{LogEventId, PatientId, SessionId};
+use wardkeep_domain::{LogEventId, PasskeyId, PatientId, SessionId};
 use wardkeep_web::routes::Route;
 
 use crate::site::{PASSWORD, Person, Site, request, urlencoded};
@@ -80,6 +80,7 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             let _ = site.app.open_chart(&site.ctx(curious).await, patient).await;
             format!("{}_{patient}", curious.id)
         }
+        "{passkey}" => PasskeyId::from_bytes([9; 16]).to_string(),
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
         "{event}" => {
             let doctor = site.ctx(site.doctor_of(patient)).await;
@@ -120,6 +121,10 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/theme" => vec![("theme", "dark"), ("back", "/")],
         "/csp-report" => vec![("report", "x")],
         "/security/password" => vec![("password", "wrong wrong wrong"), ("new_password", "amber river folds maps"), ("new_password_again", "amber river folds maps")],
+        "/sign-in/passkey" => vec![("answer", "{}")],
+        "/sign-in/enrol/passkey" | "/security/passkeys/new" => vec![("name", "Office laptop"), ("answer", "{}")],
+        "/security/confirm/passkey" => vec![("answer", "{}"), ("next", "/")],
+        "/security/authenticator" => vec![("ticket", "AAAA"), ("code", "000000")],
         "/security/confirm" => vec![("code", "000000"), ("next", "/")],
         "/activate" => vec![("code", "0000-0000-0000")],
         "/accounts/invite" => vec![("email", "invitee{number}@site.example"), ("display_name", "Invited Person"), ("role", "nurse")],
@@ -149,6 +154,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/reviews/questions/{question}" => vec![("answer", "They were on call that night.")],
         "/reviews/unusual/{case}" => vec![("decision", "explained"), ("note", "Asked by the ward round."), ("seen", "9999999999999")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
+        "/security/passkeys/{passkey}/remove" | "/security/authenticator/remove" => Vec::new(),
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
         | "/emergency/{emergency}/end" | "/patients/{patient}/proxies/{proxy}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),

@@ -27,7 +27,7 @@ use wardkeep_web::{Clock, Settings, Web};
 
 use crate::breakable::Breakable;
 
-pub const ORIGIN: &str = "http://127.0.0.1:8080";
+pub const ORIGIN: &str = "http://localhost:8080";
 /// 25 November 2026, 09:00 UTC.
 const START_MS: i64 = 1_795_597_200_000;
 pub const PASSWORD: &str = "velvet orchard counts rain";
