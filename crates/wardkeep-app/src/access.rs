@@ -130,7 +130,7 @@ impl App {
                 Err(Error::NotFound) => act.detail("patient", "no such patient"),
                 Err(error) => return error,
             },
-            Resource::Account { .. } | Resource::Hospital => act,
+            Resource::Account { .. } | Resource::Request { .. } | Resource::Hospital => act,
         };
         // Nothing is shown of a denied chart, so this receipt releases nothing.
         match act.discloses(wardkeep_ledger::Discloses::Nothing).commit().await {

@@ -27,6 +27,8 @@ pub const INVITATION: Kind = Kind(14);
 /// Failure counters per address and per account and factor.
 pub const THROTTLE: Kind = Kind(15);
 pub const ALARM: Kind = Kind(16);
+/// A request for a second person's approval (id = request id).
+pub const REQUEST: Kind = Kind(20);
 
 // Records store.
 /// Id = patient id.
@@ -60,6 +62,7 @@ pub fn name(kind: Kind) -> &'static str {
         INVITATION => "invitation",
         THROTTLE => "throttle",
         ALARM => "alarm",
+        REQUEST => "request",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

@@ -28,6 +28,7 @@ pub mod pace;
 pub mod patients;
 pub mod posture;
 pub mod records;
+pub mod requests;
 pub mod sessions;
 pub mod sign_in;
 pub mod stroke;

@@ -48,6 +48,8 @@ id_type! {
     SessionId,
     /// An event of the log.
     LogEventId,
+    /// A request for a second person's approval.
+    RequestId,
 }
 
 /// UUIDv7 bytes from a time and ten random bytes (RFC 9562 section 5.7).

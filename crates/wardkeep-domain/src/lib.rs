@@ -12,6 +12,7 @@ pub mod id;
 pub mod name;
 pub mod patient;
 pub mod record;
+pub mod request;
 pub mod stroke;
 
 pub use field::{FieldError, FieldErrors};

@@ -74,6 +74,8 @@ pub enum Class {
     BreakGlassOpened = 82,
     BreakGlassReviewed = 83,
     Denied = 84,
+    ApprovalAsked = 85,
+    ApprovalDecided = 86,
     // keys
     KeyCreated = 100,
     KeyRotated = 101,
@@ -152,6 +154,8 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::BreakGlassOpened, "break-glass.opened"),
     (Class::BreakGlassReviewed, "break-glass.reviewed"),
     (Class::Denied, "denied"),
+    (Class::ApprovalAsked, "approval.asked"),
+    (Class::ApprovalDecided, "approval.decided"),
     (Class::KeyCreated, "key.created"),
     (Class::KeyRotated, "key.rotated"),
     (Class::KeyShredded, "key.shredded"),

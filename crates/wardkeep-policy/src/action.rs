@@ -46,6 +46,9 @@ pub enum Action {
     ExportLog,
     ReadHealth,
     RunVerification,
+    // what needs a second person
+    AskApproval,
+    DecideRequest,
     // background jobs, as actors with one narrow role
     RunJob,
 }
@@ -89,6 +92,8 @@ impl Action {
         Action::ExportLog,
         Action::ReadHealth,
         Action::RunVerification,
+        Action::AskApproval,
+        Action::DecideRequest,
         Action::RunJob,
     ];
     /// `open_chart` and so on: the Cedar action id and the name in the matrix.
@@ -132,6 +137,8 @@ impl Action {
             Action::ExportLog => "export_log",
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
+            Action::AskApproval => "ask_approval",
+            Action::DecideRequest => "decide_request",
             Action::RunJob => "run_job",
         }
     }

@@ -29,6 +29,8 @@ pub enum Resource {
     Chart { patient: PatientId, author: Option<AccountId> },
     /// Somebody's account.
     Account { id: AccountId, role: Role },
+    /// A request for a second person's approval. `kind`: its code; `about`: whose account it is about.
+    Request { kind: &'static str, asked_by: AccountId, about: Option<AccountId> },
 }
 
 /// What the use case found out before asking.
@@ -74,7 +76,7 @@ impl Permit {
     pub fn patient(&self) -> Option<PatientId> {
         match self.resource {
             Resource::Chart { patient, .. } => Some(patient),
-            Resource::Hospital | Resource::Account { .. } => None,
+            Resource::Hospital | Resource::Account { .. } | Resource::Request { .. } => None,
         }
     }
 }
@@ -210,6 +212,10 @@ impl Policy {
                 let account = entity(uid(&self.types.account, &id.to_string()), [("role", text(role.code()))])?;
                 Some((account.uid(), Some(account)))
             }
+            Resource::Request { kind, .. } => {
+                let request = entity(uid(&self.types.request, "this"), [("kind", text(kind))])?;
+                Some((request.uid(), Some(request)))
+            }
         }
     }
 }
@@ -246,6 +252,7 @@ impl Related {
         let (own, author, oneself) = match resource {
             Resource::Chart { patient, author } => (own_patient == Some(patient), author.is_some() && author == id, false),
             Resource::Account { id: other, .. } => (false, false, id == Some(other)),
+            Resource::Request { asked_by, about, .. } => (false, false, id == Some(asked_by) || (id.is_some() && id == about)),
             Resource::Hospital => (false, false, false),
         };
         // Only staff care for patients, whatever the asker found.
@@ -260,6 +267,7 @@ impl Related {
             _ if !self.second_factor || !actor.is_active() => false,
             Resource::Chart { .. } => self.in_care || self.own || actor.has_role(Role::Registrar),
             Resource::Account { .. } => self.oneself || actor.has_role(Role::Administrator),
+            Resource::Request { .. } => self.oneself || actor.has_role(Role::Administrator) || actor.has_role(Role::PrivacyOfficer),
         }
     }
 }

@@ -21,6 +21,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("privacy_officer.cedar", include_str!("../policies/privacy_officer.cedar")),
     ("patient.cedar", include_str!("../policies/patient.cedar")),
     ("machine.cedar", include_str!("../policies/machine.cedar")),
+    ("second_person.cedar", include_str!("../policies/second_person.cedar")),
 ];
 const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
 const SCHEMA_FILE: &str = "schema.cedarschema";
@@ -61,6 +62,7 @@ pub(crate) struct Types {
     pub(crate) hospital: EntityTypeName,
     pub(crate) chart: EntityTypeName,
     pub(crate) account: EntityTypeName,
+    pub(crate) request: EntityTypeName,
 }
 
 pub(crate) fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
@@ -81,6 +83,7 @@ impl Types {
             hospital: entity_type("Hospital")?,
             chart: entity_type("Chart")?,
             account: entity_type("Account")?,
+            request: entity_type("Request")?,
         })
     }
 }

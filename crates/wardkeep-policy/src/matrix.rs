@@ -17,6 +17,7 @@ pub enum Target {
     Hospital,
     Chart,
     Account,
+    Request,
 }
 
 impl Target {
@@ -39,6 +40,7 @@ impl Target {
             | A::ExportLog
             | A::ReadHealth
             | A::RunVerification
+            | A::AskApproval
             | A::RunJob => Target::Hospital,
             A::LinkAccount
             | A::ReadDemographics
@@ -59,6 +61,7 @@ impl Target {
             | A::AmendAssessment
             | A::VoidAssessment => Target::Chart,
             A::SuspendAccount | A::ReinstateAccount | A::ResetFactor | A::RevokeSession => Target::Account,
+            A::DecideRequest => Target::Request,
         }
     }
 }
@@ -78,10 +81,18 @@ pub enum Standing {
     Own,
     OtherAccount,
     OwnAccount,
+    /// A request that somebody else made, about a role or a second factor.
+    OtherGrant,
+    /// The same, for an export.
+    OtherExport,
+    /// A request that the actor made.
+    OwnRequest,
+    /// A request that somebody else made, about the actor's own account.
+    AboutOneself,
 }
 
 impl Standing {
-    pub const ALL: [Standing; 8] = [
+    pub const ALL: [Standing; 12] = [
         Standing::Hospital,
         Standing::Stranger,
         Standing::StrangerAuthor,
@@ -90,12 +101,17 @@ impl Standing {
         Standing::Own,
         Standing::OtherAccount,
         Standing::OwnAccount,
+        Standing::OtherGrant,
+        Standing::OtherExport,
+        Standing::OwnRequest,
+        Standing::AboutOneself,
     ];
     #[must_use]
     pub fn target(self) -> Target {
         match self {
             Standing::Hospital => Target::Hospital,
             Standing::OtherAccount | Standing::OwnAccount => Target::Account,
+            Standing::OtherGrant | Standing::OtherExport | Standing::OwnRequest | Standing::AboutOneself => Target::Request,
             _ => Target::Chart,
         }
     }
@@ -109,6 +125,10 @@ impl Standing {
             Standing::Own => "own",
             Standing::OtherAccount => "another's",
             Standing::OwnAccount => "own",
+            Standing::OtherGrant => "role or factor",
+            Standing::OtherExport => "export",
+            Standing::OwnRequest => "asked by oneself",
+            Standing::AboutOneself => "about oneself",
         }
     }
 }
@@ -142,8 +162,10 @@ impl Who {
             // Staff have no chart of their own here, patients no care team, machines neither.
             (Who::Role(Role::Patient), Target::Chart) => matches!(standing, Standing::Stranger | Standing::Own),
             (Who::Role(_), Target::Chart) => standing != Standing::Own,
-            (Who::Role(_), Target::Account) => true,
-            (Who::Job(_) | Who::Operator, _) => matches!(standing, Standing::Stranger | Standing::OtherAccount),
+            (Who::Role(_), Target::Account | Target::Request) => true,
+            (Who::Job(_) | Who::Operator, _) => {
+                matches!(standing, Standing::Stranger | Standing::OtherAccount | Standing::OtherGrant | Standing::OtherExport)
+            }
         }
     }
 }
@@ -161,6 +183,7 @@ pub struct Question {
 
 const ACTOR: AccountId = AccountId::from_bytes([1; 16]);
 const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+const THIRD: AccountId = AccountId::from_bytes([5; 16]);
 const PATIENT: PatientId = PatientId::from_bytes([3; 16]);
 const OTHER_PATIENT: PatientId = PatientId::from_bytes([4; 16]);
 
@@ -175,6 +198,7 @@ impl Question {
             Who::Operator => Actor::Operator,
         };
         let chart = |patient, author| Resource::Chart { patient, author: Some(author) };
+        let request = |kind, asked_by, about| Resource::Request { kind, asked_by, about: Some(about) };
         let resource = match self.standing {
             Standing::Hospital => Resource::Hospital,
             Standing::Stranger | Standing::InCare => chart(OTHER_PATIENT, OTHER),
@@ -182,6 +206,10 @@ impl Question {
             Standing::Own => chart(PATIENT, OTHER),
             Standing::OtherAccount => Resource::Account { id: OTHER, role: Role::Nurse },
             Standing::OwnAccount => Resource::Account { id: ACTOR, role: Role::Nurse },
+            Standing::OtherGrant => request("reset_factor", OTHER, THIRD),
+            Standing::OtherExport => request("export_log", OTHER, THIRD),
+            Standing::OwnRequest => request("reset_factor", ACTOR, THIRD),
+            Standing::AboutOneself => request("reset_factor", OTHER, ACTOR),
         };
         let in_care = matches!(self.standing, Standing::InCare | Standing::InCareAuthor);
         policy.decide(actor, self.action, resource, Facts { in_care, second_factor: self.second_factor, fresh: self.fresh })
@@ -195,7 +223,7 @@ pub fn render(policy: &Policy) -> String {
     for who in Who::all() {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n\n{}\n{}", who.label(), "=".repeat(who.label().len()));
-        for target in [Target::Hospital, Target::Chart, Target::Account] {
+        for target in [Target::Hospital, Target::Chart, Target::Account, Target::Request] {
             text.push_str(&table(policy, who, target));
         }
     }
@@ -224,6 +252,7 @@ fn table(policy: &Policy, who: Who, target: Target) -> String {
         Target::Hospital => "hospital",
         Target::Chart => "a patient's chart",
         Target::Account => "an account",
+        Target::Request => "a request of two",
     };
     // A table of nothing but silence is one line.
     if rows.iter().flatten().all(|(answer, _)| *answer == "-") {

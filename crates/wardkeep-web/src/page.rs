@@ -72,6 +72,9 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "suspended", words: "The account is suspended and its sessions have ended." },
     Notice { code: "reinstated", words: "The account is active again." },
     Notice { code: "factor-reset", words: "The second factor is removed. The person sets up a new one at the next sign-in." },
+    Notice { code: "approval-asked", words: "Your request waits for a second person. It stands here until it is decided on." },
+    Notice { code: "approval-given", words: "The request is approved. Who asked may do it once, within an hour." },
+    Notice { code: "approval-refused", words: "The request is refused. Who asked sees your note." },
     Notice { code: "linked", words: "The account is linked to this patient." },
     Notice { code: "activated", words: "Your account is linked to your record." },
     Notice { code: "patient-created", words: "The patient is registered." },
@@ -181,11 +184,15 @@ fn nav(role: Role) -> Vec<NavItem> {
             item("/", "layout-dashboard", "Overview"),
             item("/accounts", "users", "Accounts"),
             item("/log", "history", "Log"),
+            item("/requests", "user-round-check", "Requests"),
             item("/health", "settings", "Health"),
         ],
-        Role::PrivacyOfficer => {
-            vec![item("/", "layout-dashboard", "Overview"), item("/log", "history", "Log"), item("/health", "settings", "Health")]
-        }
+        Role::PrivacyOfficer => vec![
+            item("/", "layout-dashboard", "Overview"),
+            item("/log", "history", "Log"),
+            item("/requests", "user-round-check", "Requests"),
+            item("/health", "settings", "Health"),
+        ],
         Role::Patient => vec![
             item("/my/access", "eye", "Who looked"),
             item("/my/record", "file-text", "My record"),

@@ -90,7 +90,7 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [everybody(), own(), patients(), charts(), stroke(), house()].into_iter().flatten().collect()
+    [everybody(), own(), patients(), charts(), stroke(), house(), requests()].into_iter().flatten().collect()
 }
 
 /// Sign-in, registration, and what belongs to no area.
@@ -162,6 +162,21 @@ fn house() -> Vec<Route> {
         page("/log/{event}", Signed(ReadLog), log::entry),
         page("/log/{event}/proof", Signed(ReadLog), log::proof),
         page("/health", Signed(ReadHealth), health::page),
+    ]
+}
+
+/// What needs a second person.
+fn requests() -> Vec<Route> {
+    use crate::pages::requests;
+    use Action::{AskApproval, DecideRequest};
+    use Guard::Signed;
+    vec![
+        page("/requests", Signed(AskApproval), requests::list),
+        form("/requests/ask", Signed(AskApproval), requests::ask),
+        page("/requests/{request}", Signed(AskApproval), requests::detail),
+        form("/requests/{request}/approve", Signed(DecideRequest), requests::approve),
+        form("/requests/{request}/refuse", Signed(DecideRequest), requests::refuse),
+        form("/requests/{request}/use", Signed(AskApproval), requests::use_approval),
     ]
 }
 

@@ -47,6 +47,8 @@ pub fn words(class: Class) -> &'static str {
         Class::BreakGlassOpened => "Opened the record in an emergency",
         Class::BreakGlassReviewed => "Reviewed an emergency access",
         Class::Denied => "Was refused",
+        Class::ApprovalAsked => "Asked for a second person",
+        Class::ApprovalDecided => "Decided on a request",
         Class::KeyCreated => "Made an encryption key",
         Class::KeyRotated => "Renewed an encryption key",
         Class::KeyShredded => "Destroyed an encryption key",

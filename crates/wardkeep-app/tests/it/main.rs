@@ -13,3 +13,5 @@ mod lists;
 mod nodes;
 #[cfg(test)]
 mod stroke;
+#[cfg(test)]
+mod two_person;

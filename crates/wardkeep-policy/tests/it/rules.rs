@@ -38,6 +38,10 @@ fn resource(action: Action, patient: PatientId, author: Option<AccountId>, accou
         Target::Hospital => Resource::Hospital,
         Target::Chart => Resource::Chart { patient, author },
         Target::Account => Resource::Account { id: account, role },
+        Target::Request => {
+            let kind = if role == Role::Nurse { "export_log" } else { "grant_role" };
+            Resource::Request { kind, asked_by: account, about: author }
+        }
     }
 }
 
@@ -150,11 +154,13 @@ proptest! {
         let of_another = match resource {
             Resource::Chart { patient, .. } => own != Some(patient),
             Resource::Account { id: other, .. } => id != other,
+            Resource::Request { .. } => true,
             Resource::Hospital => !matches!(action, Action::UseOwnAccount | Action::ChangeOwnSignIn),
         };
         if of_another {
             let denial = policy.decide(actor, action, resource, facts).unwrap_err();
-            prop_assert!(!denial.may_know || resource == Resource::Hospital);
+            let asked = matches!(resource, Resource::Request { asked_by, about, .. } if id == asked_by || about == Some(id));
+            prop_assert!(!denial.may_know || resource == Resource::Hospital || asked);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod my;
 pub mod patients;
 pub mod records;
 pub mod register;
+pub mod requests;
 pub mod security;
 pub mod sign_in;
 pub mod site;

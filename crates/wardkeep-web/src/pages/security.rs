@@ -17,6 +17,7 @@ use crate::error::show;
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::patients::Nothing;
+use crate::pages::requests::ask_instead;
 use crate::pages::sign_in::RecoveryCodesPage;
 
 /// At this few recovery codes the page asks for new ones.
@@ -141,10 +142,12 @@ pub async fn end_other_sessions(Posted { signed, .. }: Posted<Nothing>) -> Respo
     }
 }
 
-/// A denial that a fresh code would turn leads to the confirmation page and from there to `back`.
+/// A denial that a fresh code would turn leads to the confirmation page and from there to `back`;
+/// what one person may not do alone leads to the form that asks for a second one.
 pub(crate) fn fail_or_confirm(signed: &Signed, error: &Error, back: &str) -> Response {
     match error {
         Error::Denied(denial) if denial.step_up => Redirect::to(&format!("/security/confirm?next={back}")).into_response(),
+        Error::SecondPerson(kind) => ask_instead(signed, kind, error),
         error => signed.fail(error),
     }
 }

@@ -30,3 +30,4 @@ mod samples;
 mod server;
 mod signing_in;
 mod site;
+mod two_person;

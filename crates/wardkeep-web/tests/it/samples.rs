@@ -3,6 +3,8 @@
 
 use axum::body::Body;
 use http::{Request, header};
+use wardkeep_app::requests::Wanted;
+use wardkeep_domain::request::RequestState;
 use wardkeep_domain::{LogEventId, PatientId, SessionId};
 use wardkeep_web::routes::Route;
 
@@ -78,6 +80,17 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             site.app.tick(&site.visit()).await.unwrap();
             LogEventId::from_bytes(history.items.last().unwrap().event).to_string()
         }
+        "{request}" => {
+            let deputy = site.ctx(&site.deputy).await;
+            let own = site.app.requests(&deputy).await.unwrap().own;
+            match own.iter().find(|view| view.state == RequestState::Waiting) {
+                Some(waiting) => waiting.request.id.to_string(),
+                None => {
+                    let wanted = Wanted::ResetFactor { account: site.locum.id };
+                    site.app.ask_approval(&deputy, &wanted, "Lost the telephone; seen in person.").await.unwrap().to_string()
+                }
+            }
+        }
         "{token}" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
         "{*path}" => wardkeep_web::assets::url("app.css").trim_start_matches("/static/").to_owned(),
         part => panic!("no sample for {part}: add one here"),
@@ -125,10 +138,12 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/stroke/new" => assessment,
         "/patients/{patient}/stroke/{assessment}/amend" => changed(assessment),
         "/patients/{patient}/records/{record}/void" | "/patients/{patient}/documents/{document}/void" | "/patients/{patient}/stroke/{assessment}/void" => vec![("version", "1"), ("reason", "Wrong patient")],
+        "/requests/ask" => vec![("kind", "grant_role"), ("email", "second{number}@site.example"), ("display_name", "Second Person"), ("role", "administrator"), ("reason", "We need a second administrator.")],
+        "/requests/{request}/refuse" => vec![("note", "I do not know this person.")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
-        | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
+        | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" | "/requests/{request}/approve" | "/requests/{request}/use" => Vec::new(),
         template => panic!("no sample form for POST {template}: add one here"),
     }
 }
