@@ -29,6 +29,10 @@ pub const THROTTLE: Kind = Kind(15);
 pub const ALARM: Kind = Kind(16);
 /// A request for a second person's approval (id = request id).
 pub const REQUEST: Kind = Kind(20);
+/// A service account with its hashed secrets (id = client id).
+pub const SERVICE: Kind = Kind(21);
+/// An access token of a service account (id as for sessions).
+pub const SERVICE_TOKEN: Kind = Kind(22);
 
 // Records store.
 /// Id = patient id.
@@ -63,6 +67,8 @@ pub fn name(kind: Kind) -> &'static str {
         THROTTLE => "throttle",
         ALARM => "alarm",
         REQUEST => "request",
+        SERVICE => "service account",
+        SERVICE_TOKEN => "service token",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

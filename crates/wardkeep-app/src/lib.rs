@@ -29,6 +29,7 @@ pub mod patients;
 pub mod posture;
 pub mod records;
 pub mod requests;
+pub mod services;
 pub mod sessions;
 pub mod sign_in;
 pub mod stroke;

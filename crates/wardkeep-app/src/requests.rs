@@ -10,6 +10,7 @@ use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::request::{
     Request, RequestKind, RequestRefusal, RequestState, WAITING_MS_MAX, parse_note, parse_reason, role_decides,
 };
+use wardkeep_domain::service::Planned;
 use wardkeep_domain::{AccountId, FieldErrors, RequestId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Actor, Facts, Resource};
@@ -20,6 +21,7 @@ use crate::accounts::{INVITATION_MS_MAX, Invited, PAGE};
 use crate::act::{Act, Side};
 use crate::audit::{self, LogFilter};
 use crate::envelope::Opened;
+use crate::services::NewSecret;
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -37,6 +39,7 @@ pub enum Wanted {
     ResetFactor { account: AccountId },
     ExportLog { filter: LogFilter },
     ExportAssessments,
+    MakeService { name: String, purpose: String, scopes: Vec<String>, days: String },
 }
 
 /// A request as shown to who made it and to who may decide on it.
@@ -74,6 +77,7 @@ pub enum Used {
     FactorReset,
     LogExported(Vec<u8>),
     AssessmentsExported(Vec<u8>),
+    ServiceMade(NewSecret),
 }
 
 /// An approval on its way into the commit of the act that it allows.
@@ -157,7 +161,9 @@ impl App {
             return Ok(());
         }
         let (deciders, open) = match kind {
-            RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => return Err(Error::SecondPerson(Box::new(kind))),
+            RequestKind::ExportLog { .. } | RequestKind::ExportAssessments | RequestKind::MakeService { .. } => {
+                return Err(Error::SecondPerson(Box::new(kind)));
+            }
             RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => self.deciders(ctx).await?,
         };
         if deciders.iter().any(|account| account.id != ctx.account_id()) {
@@ -205,6 +211,10 @@ impl App {
                 self.permit(ctx, Action::ExportAssessments, Resource::Hospital).await?;
                 Ok(RequestKind::ExportAssessments)
             }
+            Wanted::MakeService { name, purpose, scopes, days } => {
+                self.permit(ctx, Action::ManageServices, Resource::Hospital).await?;
+                Ok(RequestKind::MakeService { planned: Planned::parse(name, purpose, scopes, days)? })
+            }
         }
     }
 
@@ -225,8 +235,8 @@ impl App {
         let request = Request::new(id, kind, ctx.account_id(), reason, ctx.now());
         if !self.deciders(ctx).await?.0.iter().any(|account| self.could_decide(account, &request)) {
             let words = match request.kind {
-                RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => {
-                    "Nobody else could decide on this export. The hospital needs another active privacy officer for it."
+                RequestKind::ExportLog { .. } | RequestKind::ExportAssessments | RequestKind::MakeService { .. } => {
+                    "Nobody else could decide on this. The hospital needs another active privacy officer for it."
                 }
                 RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => {
                     "Nobody else could decide on this. The hospital needs another active administrator or privacy officer, or the command \
@@ -250,6 +260,7 @@ impl App {
         match &request.kind {
             RequestKind::GrantRole { role, .. } => act.detail("role", role.code()),
             RequestKind::ResetFactor { account, .. } => act.detail("account", hex::encode(account.bytes())),
+            RequestKind::MakeService { planned } => act.detail("scopes", planned.scopes.to_string()),
             RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => act,
         }
     }
@@ -318,6 +329,7 @@ impl App {
                     let csv = self.export_log_approved(ctx, &audit::filter(&scope)?, &approval).await?;
                     Ok(Used::LogExported(csv))
                 }
+                RequestKind::MakeService { planned } => Ok(Used::ServiceMade(self.make_service_approved(ctx, planned, &approval).await?)),
                 RequestKind::ExportAssessments => Ok(Used::AssessmentsExported(self.export_stroke_approved(ctx, &approval).await?)),
             }
         })

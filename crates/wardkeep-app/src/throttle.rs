@@ -39,6 +39,7 @@ pub(crate) enum Factor {
     Totp,
     Recovery,
     Activation,
+    ServiceSecret,
 }
 
 impl Factor {
@@ -48,6 +49,7 @@ impl Factor {
             Factor::Totp => "totp",
             Factor::Recovery => "recovery",
             Factor::Activation => "activation",
+            Factor::ServiceSecret => "service secret",
         }
     }
 }

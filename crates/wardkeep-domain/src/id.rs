@@ -50,6 +50,8 @@ id_type! {
     LogEventId,
     /// A request for a second person's approval.
     RequestId,
+    /// A service account.
+    ServiceId,
 }
 
 /// UUIDv7 bytes from a time and ten random bytes (RFC 9562 section 5.7).

@@ -13,6 +13,7 @@ pub mod name;
 pub mod patient;
 pub mod record;
 pub mod request;
+pub mod service;
 pub mod stroke;
 
 pub use field::{FieldError, FieldErrors};

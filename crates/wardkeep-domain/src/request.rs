@@ -9,6 +9,7 @@ use crate::account::Role;
 use crate::date::Moment;
 use crate::field;
 use crate::name::Email;
+use crate::service::Planned;
 use crate::{AccountId, FieldError, RequestId};
 
 /// A request that nobody decided on is void after this long.
@@ -48,6 +49,8 @@ pub enum RequestKind {
     ExportLog { scope: LogScope },
     /// All stroke assessments.
     ExportAssessments,
+    /// A service account that may do more than those who make it.
+    MakeService { planned: Planned },
 }
 
 impl std::fmt::Debug for RequestKind {
@@ -65,6 +68,7 @@ impl RequestKind {
             RequestKind::ResetFactor { .. } => "reset_factor",
             RequestKind::ExportLog { .. } => "export_log",
             RequestKind::ExportAssessments => "export_assessments",
+            RequestKind::MakeService { .. } => "make_service",
         }
     }
     /// The account that the request is about: its owner decides as little as who asked.
@@ -72,7 +76,10 @@ impl RequestKind {
     pub fn about(&self) -> Option<AccountId> {
         match self {
             RequestKind::ResetFactor { account, .. } => Some(*account),
-            RequestKind::GrantRole { .. } | RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => None,
+            RequestKind::GrantRole { .. }
+            | RequestKind::ExportLog { .. }
+            | RequestKind::ExportAssessments
+            | RequestKind::MakeService { .. } => None,
         }
     }
 }

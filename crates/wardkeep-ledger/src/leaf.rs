@@ -44,6 +44,7 @@ pub enum Class {
     AccountLinked = 26,
     FactorReset = 27,
     AccountsRead = 28,
+    ServiceChanged = 29,
     // disclosures
     ChartOpened = 40,
     RecordRead = 41,
@@ -127,6 +128,7 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::AccountLinked, "account.linked"),
     (Class::FactorReset, "factor.reset"),
     (Class::AccountsRead, "accounts.read"),
+    (Class::ServiceChanged, "service.changed"),
     (Class::ChartOpened, "chart.opened"),
     (Class::RecordRead, "record.read"),
     (Class::SearchRun, "search.run"),

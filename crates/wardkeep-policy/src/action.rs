@@ -46,6 +46,9 @@ pub enum Action {
     ExportLog,
     ReadHealth,
     RunVerification,
+    // service accounts
+    ListServices,
+    ManageServices,
     // what needs a second person
     AskApproval,
     DecideRequest,
@@ -92,6 +95,8 @@ impl Action {
         Action::ExportLog,
         Action::ReadHealth,
         Action::RunVerification,
+        Action::ListServices,
+        Action::ManageServices,
         Action::AskApproval,
         Action::DecideRequest,
         Action::RunJob,
@@ -137,6 +142,8 @@ impl Action {
             Action::ExportLog => "export_log",
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
+            Action::ListServices => "list_services",
+            Action::ManageServices => "manage_services",
             Action::AskApproval => "ask_approval",
             Action::DecideRequest => "decide_request",
             Action::RunJob => "run_job",

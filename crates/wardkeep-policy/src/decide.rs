@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, Request, RestrictedExpression};
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_domain::service::Scopes;
+use wardkeep_domain::{AccountId, PatientId, ServiceId};
 
 use crate::Action;
 use crate::load::{self, Asked, FILES, PolicyError, Said, Types, uid};
@@ -18,6 +19,8 @@ pub enum Actor {
     Job { job: &'static str },
     /// The command line on the hospital's own machine, by whoever holds the data directory.
     Operator,
+    /// A program with scopes. `active`: neither revoked nor expired.
+    Service { id: ServiceId, scopes: Scopes, active: bool },
 }
 
 /// What is asked about.
@@ -201,6 +204,10 @@ impl Policy {
             }
             Actor::Job { job } => entity(uid(&types.job, job), [("job", text(job))]),
             Actor::Operator => entity(uid(&types.operator, "here"), []),
+            Actor::Service { id, scopes, active } => {
+                let scopes = RestrictedExpression::new_set(scopes.iter().map(|scope| text(scope.code())));
+                entity(uid(&types.service, &id.to_string()), [("active", RestrictedExpression::new_bool(active)), ("scopes", scopes)])
+            }
         }
     }
 
@@ -247,7 +254,7 @@ impl Related {
     fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
         let (id, own_patient) = match actor {
             Actor::Account { id, patient, .. } => (Some(id), patient),
-            Actor::Job { .. } | Actor::Operator => (None, None),
+            Actor::Job { .. } | Actor::Operator | Actor::Service { .. } => (None, None),
         };
         let (own, author, oneself) = match resource {
             Resource::Chart { patient, author } => (own_patient == Some(patient), author.is_some() && author == id, false),

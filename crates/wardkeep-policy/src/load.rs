@@ -22,6 +22,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("patient.cedar", include_str!("../policies/patient.cedar")),
     ("machine.cedar", include_str!("../policies/machine.cedar")),
     ("second_person.cedar", include_str!("../policies/second_person.cedar")),
+    ("service.cedar", include_str!("../policies/service.cedar")),
 ];
 const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
 const SCHEMA_FILE: &str = "schema.cedarschema";
@@ -59,6 +60,7 @@ pub(crate) struct Types {
     pub(crate) patient: EntityTypeName,
     pub(crate) job: EntityTypeName,
     pub(crate) operator: EntityTypeName,
+    pub(crate) service: EntityTypeName,
     pub(crate) hospital: EntityTypeName,
     pub(crate) chart: EntityTypeName,
     pub(crate) account: EntityTypeName,
@@ -80,6 +82,7 @@ impl Types {
             patient: entity_type("Patient")?,
             job: entity_type("Job")?,
             operator: entity_type("Operator")?,
+            service: entity_type("Service")?,
             hospital: entity_type("Hospital")?,
             chart: entity_type("Chart")?,
             account: entity_type("Account")?,

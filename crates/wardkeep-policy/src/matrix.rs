@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_domain::service::Scope;
+use wardkeep_domain::{AccountId, PatientId, ServiceId};
 
 use crate::{Action, Actor, Denial, Facts, Permit, Policy, Resource};
 
@@ -40,6 +41,8 @@ impl Target {
             | A::ExportLog
             | A::ReadHealth
             | A::RunVerification
+            | A::ListServices
+            | A::ManageServices
             | A::AskApproval
             | A::RunJob => Target::Hospital,
             A::LinkAccount
@@ -139,6 +142,8 @@ pub enum Who {
     Role(Role),
     Job(&'static str),
     Operator,
+    /// A program with this scope alone.
+    Service(Scope),
 }
 
 impl Who {
@@ -147,13 +152,14 @@ impl Who {
     pub fn all() -> Vec<Who> {
         let machines =
             [Who::Job("keeper"), Who::Job("integrity-check"), Who::Job("stroke-projection"), Who::Job("another job"), Who::Operator];
-        Role::ALL.into_iter().map(Who::Role).chain(machines).collect()
+        Role::ALL.into_iter().map(Who::Role).chain(machines).chain(Scope::ALL.map(Who::Service)).collect()
     }
     fn label(self) -> String {
         match self {
             Who::Role(role) => role.label().to_owned(),
             Who::Job(job) => format!("Background job: {job}"),
             Who::Operator => "Command line on the hospital's own machine".to_owned(),
+            Who::Service(scope) => format!("Service account with the scope {}", scope.code()),
         }
     }
     fn stands(self, standing: Standing) -> bool {
@@ -163,7 +169,7 @@ impl Who {
             (Who::Role(Role::Patient), Target::Chart) => matches!(standing, Standing::Stranger | Standing::Own),
             (Who::Role(_), Target::Chart) => standing != Standing::Own,
             (Who::Role(_), Target::Account | Target::Request) => true,
-            (Who::Job(_) | Who::Operator, _) => {
+            (Who::Job(_) | Who::Operator | Who::Service(_), _) => {
                 matches!(standing, Standing::Stranger | Standing::OtherAccount | Standing::OtherGrant | Standing::OtherExport)
             }
         }
@@ -183,6 +189,7 @@ pub struct Question {
 
 const ACTOR: AccountId = AccountId::from_bytes([1; 16]);
 const OTHER: AccountId = AccountId::from_bytes([2; 16]);
+const SERVICE: ServiceId = ServiceId::from_bytes([6; 16]);
 const THIRD: AccountId = AccountId::from_bytes([5; 16]);
 const PATIENT: PatientId = PatientId::from_bytes([3; 16]);
 const OTHER_PATIENT: PatientId = PatientId::from_bytes([4; 16]);
@@ -196,6 +203,9 @@ impl Question {
             Who::Role(role) => Actor::Account { id: ACTOR, role, state: self.state, patient },
             Who::Job(job) => Actor::Job { job },
             Who::Operator => Actor::Operator,
+            Who::Service(scope) => {
+                Actor::Service { id: SERVICE, scopes: [scope].into_iter().collect(), active: self.state == AccountState::Active }
+            }
         };
         let chart = |patient, author| Resource::Chart { patient, author: Some(author) };
         let request = |kind, asked_by, about| Resource::Request { kind, asked_by, about: Some(about) };

@@ -75,6 +75,7 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "approval-asked", words: "Your request waits for a second person. It stands here until it is decided on." },
     Notice { code: "approval-given", words: "The request is approved. Who asked may do it once, within an hour." },
     Notice { code: "approval-refused", words: "The request is refused. Who asked sees your note." },
+    Notice { code: "service-revoked", words: "The service account is revoked. Its next call is refused." },
     Notice { code: "linked", words: "The account is linked to this patient." },
     Notice { code: "activated", words: "Your account is linked to your record." },
     Notice { code: "patient-created", words: "The patient is registered." },

@@ -90,7 +90,7 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [everybody(), own(), patients(), charts(), stroke(), house(), requests()].into_iter().flatten().collect()
+    [everybody(), own(), patients(), charts(), stroke(), house(), requests(), services()].into_iter().flatten().collect()
 }
 
 /// Sign-in, registration, and what belongs to no area.
@@ -162,6 +162,20 @@ fn house() -> Vec<Route> {
         page("/log/{event}", Signed(ReadLog), log::entry),
         page("/log/{event}/proof", Signed(ReadLog), log::proof),
         page("/health", Signed(ReadHealth), health::page),
+    ]
+}
+
+/// Service accounts.
+fn services() -> Vec<Route> {
+    use crate::pages::services;
+    use Action::{ListServices, ManageServices};
+    use Guard::Signed;
+    vec![
+        page("/services", Signed(ListServices), services::list),
+        form_page("/services/new", Signed(ManageServices), services::new_page),
+        form("/services/new", Signed(ManageServices), services::make),
+        form("/services/{service}/rotate", Signed(ManageServices), services::rotate),
+        form("/services/{service}/revoke", Signed(ManageServices), services::revoke),
     ]
 }
 

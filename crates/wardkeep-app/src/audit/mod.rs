@@ -19,7 +19,7 @@ use wardkeep_policy::{Action, Resource};
 use wardkeep_store::{DocId, Document, Find, Kind, Seq, Term};
 use wardkeep_vault::{PatientKey, Purpose};
 
-use crate::access::who_label;
+use crate::access::{role_label, who_label};
 use crate::accounts::PAGE;
 use crate::act::{Act, Side};
 use crate::clear::ClearEvent;
@@ -257,7 +257,7 @@ impl App {
                 index,
                 stream,
                 who: who_label(&event.actor.who),
-                role: Role::parse(&event.actor.who.role).map_or_else(|_| String::new(), |role| role.label().to_owned()),
+                role: role_label(&event.actor.who),
                 words: event.class().map_or("Unknown", words).to_owned(),
                 reason: event.detail("reason").unwrap_or_default().to_owned(),
                 object,

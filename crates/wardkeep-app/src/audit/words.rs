@@ -20,6 +20,7 @@ pub fn words(class: Class) -> &'static str {
         Class::AccountLinked => "Linked an account to a patient",
         Class::FactorReset => "Reset a second factor",
         Class::AccountsRead => "Saw the list of accounts",
+        Class::ServiceChanged => "Changed a service account",
         Class::ChartOpened => "Opened the chart",
         Class::RecordRead => "Read records",
         Class::SearchRun => "Saw a list of patients",

@@ -14,6 +14,7 @@ pub mod records;
 pub mod register;
 pub mod requests;
 pub mod security;
+pub mod services;
 pub mod sign_in;
 pub mod site;
 pub mod stroke;

@@ -12,6 +12,7 @@ use wardkeep_app::requests::{RequestView, Used, Wanted};
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::request::{APPROVAL_MS_MAX, LogScope, RequestKind, RequestState, WAITING_MS_MAX};
+use wardkeep_domain::service::{Scope, Scopes};
 use wardkeep_domain::{AccountId, RequestId};
 use wardkeep_ledger::Class;
 
@@ -20,7 +21,7 @@ use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::patients::Nothing;
 use crate::pages::security::fail_or_confirm;
-use crate::pages::{accounts, log, stroke};
+use crate::pages::{accounts, log, services, stroke};
 
 /// What is asked for, as typed or as filled in for the person, with the reason.
 #[derive(Deserialize, Default, Clone)]
@@ -38,6 +39,11 @@ pub struct AskForm {
     mrn: String,
     class: String,
     outcome: String,
+    name: String,
+    purpose: String,
+    /// Codes with a blank between.
+    scopes: String,
+    days: String,
     reason: String,
 }
 
@@ -57,6 +63,13 @@ impl AskForm {
                 mrn: scope.mrn.clone(),
                 class: scope.class.clone(),
                 outcome: scope.outcome.clone(),
+                ..base
+            },
+            RequestKind::MakeService { planned } => Self {
+                name: planned.name.clone(),
+                purpose: planned.purpose.clone(),
+                scopes: planned.scopes.to_string(),
+                days: planned.days.to_string(),
                 ..base
             },
             RequestKind::ExportAssessments => base,
@@ -80,6 +93,11 @@ impl AskForm {
                 })
             }
             "export_assessments" => Some(Wanted::ExportAssessments),
+            "make_service" => {
+                let (name, purpose, days) = (self.name.clone(), self.purpose.clone(), self.days.clone());
+                let scopes = self.scopes.split(' ').map(str::to_owned).collect();
+                Some(Wanted::MakeService { name, purpose, scopes, days })
+            }
             _ => None,
         }
     }
@@ -89,6 +107,7 @@ impl AskForm {
             "grant_role" => "/accounts/invite",
             "reset_factor" => "/accounts",
             "export_log" => "/log",
+            "make_service" => "/services/new",
             _ => "/stroke/export",
         }
     }
@@ -99,6 +118,7 @@ fn title(kind: &RequestKind) -> String {
         RequestKind::GrantRole { display_name, role, .. } => format!("Invite {display_name} as {}", role.label().to_lowercase()),
         RequestKind::ResetFactor { person, .. } => format!("Reset the second factor of {person}"),
         RequestKind::ExportLog { .. } => "Export more than 500 log entries".to_owned(),
+        RequestKind::MakeService { planned } => format!("Make the service account {}", planned.name),
         RequestKind::ExportAssessments => "Export more than 500 stroke assessments".to_owned(),
     }
 }
@@ -111,6 +131,9 @@ fn consequence(kind: &RequestKind) -> &'static str {
             "The authenticator app and recovery codes of this person stop working and every session ends. Check the identity in person first."
         }
         RequestKind::ExportLog { .. } => "The entries leave this system as a file that nobody can call back.",
+        RequestKind::MakeService { .. } => {
+            "A program gets a secret with which it does this on its own, day and night, until it expires or is revoked."
+        }
         RequestKind::ExportAssessments => "All assessments, without names, leave this system as a file that nobody can call back.",
     }
 }
@@ -124,8 +147,19 @@ fn lines(kind: &RequestKind) -> Lines {
         }
         RequestKind::ResetFactor { person, .. } => vec![("Person", person.clone())],
         RequestKind::ExportLog { scope } => scope_lines(scope),
+        RequestKind::MakeService { planned } => vec![
+            ("Name", planned.name.clone()),
+            ("Purpose", planned.purpose.clone()),
+            ("It may", scope_words(planned.scopes)),
+            ("Expires", format!("{} days after it is made", planned.days)),
+        ],
         RequestKind::ExportAssessments => vec![("What", "All stroke assessments that are not voided".to_owned())],
     }
+}
+
+/// What the scopes allow, in words.
+pub(crate) fn scope_words(scopes: Scopes) -> String {
+    scopes.iter().map(Scope::label).collect::<Vec<_>>().join("; ")
 }
 
 fn scope_lines(scope: &LogScope) -> Lines {
@@ -174,7 +208,7 @@ pub(crate) fn ask_instead(signed: &Signed, kind: &RequestKind, error: &Error) ->
 
 /// The form again, with what is wrong with it.
 fn ask_again(signed: &Signed, form: AskForm, errors: FormErrors) -> Response {
-    let lines = [("Person", &form.display_name), ("Email", &form.email), ("Patient", &form.mrn)];
+    let lines = [("Name", &form.name), ("Person", &form.display_name), ("Email", &form.email), ("Patient", &form.mrn)];
     let lines = lines.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())).collect();
     render_invalid(&AskPage {
         page: signed.page("This needs a second person").failed(),
@@ -291,6 +325,7 @@ fn verb(kind: &RequestKind) -> &'static str {
     match kind {
         RequestKind::GrantRole { .. } => "Make the invitation",
         RequestKind::ResetFactor { .. } => "Reset the second factor",
+        RequestKind::MakeService { .. } => "Make the service account",
         RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => "Download the CSV",
     }
 }
@@ -368,6 +403,7 @@ pub async fn use_approval(Path(request): Path<String>, Posted { signed, .. }: Po
     match used {
         Ok(Used::Invited { email, display_name, token }) => accounts::invitation(&signed, email, display_name, &token),
         Ok(Used::FactorReset) => done(&signed.web, "/accounts", "factor-reset"),
+        Ok(Used::ServiceMade(made)) => services::made(&signed, &made),
         Ok(Used::LogExported(csv)) => log::csv_file(csv),
         Ok(Used::AssessmentsExported(csv)) => stroke::csv_file(csv),
         Err(error) => fail_here(&signed, &error, &request),

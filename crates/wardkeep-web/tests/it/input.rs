@@ -18,7 +18,7 @@ fn is_form(route: &Route) -> bool {
 /// Somebody whom policy lets through, as far as one role goes.
 fn entitled<'a>(site: &'a Site, path: &str) -> &'a Person {
     site.person(match path {
-        path if path.starts_with("/accounts") || path.starts_with("/requests") => Role::Administrator,
+        path if path.starts_with("/accounts") || path.starts_with("/requests") || path.starts_with("/services") => Role::Administrator,
         path if path.starts_with("/log") => Role::PrivacyOfficer,
         path if path.ends_with("/account") || path.ends_with("/activation") => Role::Registrar,
         path if path.starts_with("/my/") || path == "/activate" => Role::Patient,
@@ -235,6 +235,8 @@ const UNLOGGED: &[&str] = &[
     "GET /accounts/invite",
     "GET /health",
     "GET /requests",
+    "GET /services",
+    "GET /services/new",
     "GET /requests/{request}",
     // The sample never signed in: its state refuses, and nothing is done.
     "POST /accounts/{account}/reinstate",

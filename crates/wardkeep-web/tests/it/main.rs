@@ -28,6 +28,7 @@ mod matrix;
 mod pace;
 mod samples;
 mod server;
+mod service_accounts;
 mod signing_in;
 mod site;
 mod two_person;

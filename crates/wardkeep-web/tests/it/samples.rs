@@ -80,6 +80,11 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             site.app.tick(&site.visit()).await.unwrap();
             LogEventId::from_bytes(history.items.last().unwrap().event).to_string()
         }
+        "{service}" => {
+            let deputy = site.ctx(&site.deputy).await;
+            let scopes = ["health.read".to_owned()];
+            site.app.make_service(&deputy, "Sample", "A sample of a program", &scopes, "30").await.unwrap().id.to_string()
+        }
         "{request}" => {
             let deputy = site.ctx(&site.deputy).await;
             let own = site.app.requests(&deputy).await.unwrap().own;
@@ -138,12 +143,14 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/stroke/new" => assessment,
         "/patients/{patient}/stroke/{assessment}/amend" => changed(assessment),
         "/patients/{patient}/records/{record}/void" | "/patients/{patient}/documents/{document}/void" | "/patients/{patient}/stroke/{assessment}/void" => vec![("version", "1"), ("reason", "Wrong patient")],
+        "/services/new" => vec![("name", "Watcher {number}"), ("purpose", "Watches the posture"), ("days", "30"), ("health.read", "yes")],
         "/requests/ask" => vec![("kind", "grant_role"), ("email", "second{number}@site.example"), ("display_name", "Second Person"), ("role", "administrator"), ("reason", "We need a second administrator.")],
         "/requests/{request}/refuse" => vec![("note", "I do not know this person.")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
-        | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" | "/requests/{request}/approve" | "/requests/{request}/use" => Vec::new(),
+        | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" | "/requests/{request}/approve" | "/requests/{request}/use" | "/services/{service}/rotate"
+        | "/services/{service}/revoke" => Vec::new(),
         template => panic!("no sample form for POST {template}: add one here"),
     }
 }
