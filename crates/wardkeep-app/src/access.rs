@@ -2,8 +2,8 @@
 
 use wardkeep_domain::AccountId;
 use wardkeep_domain::PatientId;
-use wardkeep_domain::account::Account;
 use wardkeep_domain::account::unit::Unit;
+use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::{Class, Outcome};
 use wardkeep_policy::{Action, Actor, Denial, Facts, Permit, Resource};
@@ -155,7 +155,7 @@ impl App {
                 Err(Error::NotFound) => act.detail("patient", "no such patient"),
                 Err(error) => return error,
             },
-            Resource::Account { .. } | Resource::Hospital => act,
+            Resource::Account { .. } | Resource::Request { .. } | Resource::Hospital => act,
         };
         // Nothing is shown of a denied chart, so this receipt releases nothing.
         match act.discloses(wardkeep_ledger::Discloses::Nothing).commit().await {
@@ -167,13 +167,13 @@ impl App {
 
     /// `Who` for jobs that act under their own name.
     pub(crate) fn job(&self, visit: &crate::Visit, job: &'static str) -> Ctx {
-        Ctx { visit: visit.clone(), actor: Actor::Job { job }, account: None, session: None, form_token: String::new() }
+        Ctx { visit: visit.clone(), actor: Actor::Job { job }, account: None, session: None, form_token: String::new(), service: None }
     }
 
     /// The command line on the hospital's own machine, by whoever holds data directory and key.
     #[must_use]
     pub fn operator(&self, visit: crate::Visit) -> Ctx {
-        Ctx { visit, actor: Actor::Operator, account: None, session: None, form_token: String::new() }
+        Ctx { visit, actor: Actor::Operator, account: None, session: None, form_token: String::new(), service: None }
     }
 }
 
@@ -181,4 +181,14 @@ impl App {
 #[must_use]
 pub fn who_label(who: &Who) -> String {
     if who.name.is_empty() { "Unknown".to_owned() } else { who.name.clone() }
+}
+
+/// The actor's role in words; empty for jobs, the command line and visitors.
+#[must_use]
+pub fn role_label(who: &Who) -> String {
+    match Role::parse(&who.role) {
+        Ok(role) => role.label().to_owned(),
+        Err(_) if who.kind == "service" => "Service account".to_owned(),
+        Err(_) => String::new(),
+    }
 }

@@ -37,7 +37,7 @@ impl Side {
 /// Who did it, as the log keeps it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// `account`, `job`, `operator` or `visitor`.
+    /// `account`, `service`, `job`, `operator` or `visitor`.
     pub kind: String,
     /// Account id as hex, job name, or empty.
     pub id: String,
@@ -66,6 +66,7 @@ impl Who {
                 role.code().to_owned(),
             ),
             (Actor::Job { job }, _) => ("job", job.to_owned(), job.to_owned(), String::new()),
+            (Actor::Service { id, .. }, _) => ("service", hex::encode(id.bytes()), ctx.service.clone().unwrap_or_default(), String::new()),
             (Actor::Operator, _) => ("operator", String::new(), "Command line".to_owned(), String::new()),
         };
         Self { kind: kind.to_owned(), id, name, role, address: ctx.visit.address.clone(), device: ctx.visit.device.clone() }

@@ -139,7 +139,7 @@ impl Asked {
     pub(crate) fn new(action: Action, held: Held, resource: Resource) -> Self {
         let account = match resource {
             Resource::Account { role, .. } => role.code().to_owned(),
-            Resource::Hospital | Resource::Chart { .. } => String::new(),
+            Resource::Hospital | Resource::Chart { .. } | Resource::Request { .. } => String::new(),
         };
         Self { action: action.name().to_owned(), facts: held.to_string(), account }
     }

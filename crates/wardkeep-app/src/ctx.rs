@@ -69,6 +69,8 @@ pub struct Ctx {
     pub(crate) account: Option<Account>,
     pub(crate) session: Option<Session>,
     pub(crate) form_token: String,
+    /// Name of the service account; `None` for everybody else.
+    pub(crate) service: Option<String>,
 }
 
 impl Ctx {
@@ -100,7 +102,11 @@ impl Ctx {
     /// Id written into what this actor makes; zero for jobs and the operator.
     #[must_use]
     pub fn account_id(&self) -> AccountId {
-        self.account.as_ref().map_or(AccountId::from_bytes([0; 16]), |account| account.id)
+        let machine = match self.actor {
+            Actor::Service { id, .. } => id.bytes(),
+            Actor::Account { .. } | Actor::Job { .. } | Actor::Operator => [0; 16],
+        };
+        self.account.as_ref().map_or(AccountId::from_bytes(machine), |account| account.id)
     }
     /// The patient this account reads as.
     #[must_use]
@@ -115,7 +121,9 @@ impl Ctx {
     /// Was a factor proven within the last five minutes (or is this the operator)?
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.session.as_ref().map_or(!matches!(self.actor, Actor::Account { .. }), |session| session.is_fresh(self.visit.now))
+        self.session
+            .as_ref()
+            .map_or(!matches!(self.actor, Actor::Account { .. } | Actor::Service { .. }), |session| session.is_fresh(self.visit.now))
     }
     /// Goes into every form of this session; checked before anything changes.
     #[must_use]

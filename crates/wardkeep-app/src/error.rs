@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wardkeep_domain::FieldErrors;
+use wardkeep_domain::request::{RequestKind, RequestRefusal};
 use wardkeep_policy::Denial;
 use wardkeep_store::{CommitError, Refusal, StoreError};
 
@@ -23,6 +24,9 @@ pub enum Error {
     Denied(#[from] Denial),
     #[error("there is no such thing here")]
     NotFound,
+    /// One person may not do this alone: ask for it, and somebody else decides.
+    #[error("this needs a second person")]
+    SecondPerson(Box<RequestKind>),
     #[error(transparent)]
     Invalid(#[from] FieldErrors),
     /// Somebody else changed it first; `current` is the version now.
@@ -45,6 +49,12 @@ pub enum Error {
     Unknown(String),
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl From<RequestRefusal> for Error {
+    fn from(refusal: RequestRefusal) -> Self {
+        Error::Refused(refusal.to_string())
+    }
 }
 
 impl From<CommitError> for Error {

@@ -33,6 +33,12 @@ pub const UNITS: Kind = Kind(17);
 pub const SITE_POLICIES: Kind = Kind(24);
 /// The answered question of a ceremony (id = the ticket's number): it is answered once.
 pub const TICKET: Kind = Kind(19);
+/// A request for a second person's approval (id = request id).
+pub const REQUEST: Kind = Kind(20);
+/// A service account with its hashed secrets (id = client id).
+pub const SERVICE: Kind = Kind(21);
+/// An access token of a service account (id as for sessions).
+pub const SERVICE_TOKEN: Kind = Kind(22);
 
 // Records store.
 /// Id = patient id.
@@ -75,6 +81,9 @@ pub fn name(kind: Kind) -> &'static str {
         UNITS => "units",
         SITE_POLICIES => "site policies",
         TICKET => "used ticket",
+        REQUEST => "request",
+        SERVICE => "service account",
+        SERVICE_TOKEN => "service token",
         PATIENT => "patient",
         CARE_TEAM => "care team",
         RECORD => "record",

@@ -32,6 +32,8 @@ pub mod policies;
 pub mod posture;
 pub mod questions;
 pub mod records;
+pub mod requests;
+pub mod services;
 pub mod sessions;
 pub mod sign_in;
 pub mod stroke;

@@ -202,7 +202,11 @@ impl App {
 
     /// Asked before policy. A person who is too fast waits, and the log says so once per burst.
     pub(crate) async fn keep_pace(&self, ctx: &Ctx, action: Action) -> Result<()> {
-        let (Actor::Account { id, .. }, Some(lane)) = (ctx.actor, Lane::of(action)) else { return Ok(()) };
+        let id = match ctx.actor {
+            Actor::Account { .. } | Actor::Service { .. } => ctx.account_id(),
+            Actor::Job { .. } | Actor::Operator => return Ok(()),
+        };
+        let Some(lane) = Lane::of(action) else { return Ok(()) };
         let (said, alarming) = self.pace.ask(id, lane, ctx.visit.request, ctx.now());
         if alarming {
             self.raise_haste_alarm(ctx, id).await?;

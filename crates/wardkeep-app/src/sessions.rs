@@ -113,7 +113,7 @@ impl App {
             self.control.mark(kinds::SESSION, token.id, visit.now.0).await?;
         }
         let actor = Actor::Account { id: account.id, role: account.role, state: account.state, patient: account.patient };
-        Ok(Ctx { visit, actor, account: Some(account), session: Some(session), form_token: token.form() })
+        Ok(Ctx { visit, actor, account: Some(account), session: Some(session), form_token: token.form(), service: None })
     }
     /// Ends this session.
     ///

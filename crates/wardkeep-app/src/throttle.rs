@@ -40,6 +40,7 @@ pub(crate) enum Factor {
     Recovery,
     Activation,
     Passkey,
+    ServiceSecret,
 }
 
 impl Factor {
@@ -50,6 +51,7 @@ impl Factor {
             Factor::Recovery => "recovery",
             Factor::Activation => "activation",
             Factor::Passkey => "passkey",
+            Factor::ServiceSecret => "service secret",
         }
     }
 }

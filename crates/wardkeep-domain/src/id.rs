@@ -54,6 +54,10 @@ id_type! {
     QuestionId,
     /// One passkey of an account, in addresses of pages.
     PasskeyId,
+    /// A request for a second person's approval.
+    RequestId,
+    /// A service account.
+    ServiceId,
 }
 
 /// UUIDv7 bytes from a time and ten random bytes (RFC 9562 section 5.7).

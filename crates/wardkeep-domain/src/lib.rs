@@ -14,6 +14,8 @@ pub mod name;
 pub mod patient;
 pub mod question;
 pub mod record;
+pub mod request;
+pub mod service;
 pub mod stroke;
 pub mod unusual;
 

@@ -44,6 +44,7 @@ pub enum Class {
     AccountLinked = 26,
     FactorReset = 27,
     AccountsRead = 28,
+    ServiceChanged = 29,
     // disclosures
     ChartOpened = 40,
     RecordRead = 41,
@@ -78,6 +79,8 @@ pub enum Class {
     QuestionAsked = 86,
     QuestionAnswered = 87,
     AccessReviewed = 88,
+    ApprovalAsked = 89,
+    ApprovalDecided = 90,
     // keys
     KeyCreated = 100,
     KeyRotated = 101,
@@ -129,6 +132,7 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::AccountLinked, "account.linked"),
     (Class::FactorReset, "factor.reset"),
     (Class::AccountsRead, "accounts.read"),
+    (Class::ServiceChanged, "service.changed"),
     (Class::ChartOpened, "chart.opened"),
     (Class::RecordRead, "record.read"),
     (Class::SearchRun, "search.run"),
@@ -160,6 +164,8 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::QuestionAsked, "question.asked"),
     (Class::QuestionAnswered, "question.answered"),
     (Class::AccessReviewed, "access.reviewed"),
+    (Class::ApprovalAsked, "approval.asked"),
+    (Class::ApprovalDecided, "approval.decided"),
     (Class::KeyCreated, "key.created"),
     (Class::KeyRotated, "key.rotated"),
     (Class::KeyShredded, "key.shredded"),

@@ -53,6 +53,12 @@ pub enum Action {
     RunVerification,
     ReviewAccess,
     ExplainPolicy,
+    // service accounts
+    ListServices,
+    ManageServices,
+    // what needs a second person
+    AskApproval,
+    DecideRequest,
     // background jobs, as actors with one narrow role
     RunJob,
 }
@@ -103,6 +109,10 @@ impl Action {
         Action::RunVerification,
         Action::ReviewAccess,
         Action::ExplainPolicy,
+        Action::ListServices,
+        Action::ManageServices,
+        Action::AskApproval,
+        Action::DecideRequest,
         Action::RunJob,
     ];
     /// The action of a name.
@@ -158,6 +168,10 @@ impl Action {
             Action::RunVerification => "run_verification",
             Action::ReviewAccess => "review_access",
             Action::ExplainPolicy => "explain_policy",
+            Action::ListServices => "list_services",
+            Action::ManageServices => "manage_services",
+            Action::AskApproval => "ask_approval",
+            Action::DecideRequest => "decide_request",
             Action::RunJob => "run_job",
         }
     }

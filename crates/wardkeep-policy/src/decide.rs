@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, Entity, EntityUid, PolicyId, Request, RestrictedExpression};
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_domain::service::Scopes;
+use wardkeep_domain::{AccountId, PatientId, ServiceId};
 
 use crate::Action;
 use crate::facts::{Fact, Held};
@@ -21,6 +22,8 @@ pub enum Actor {
     Job { job: &'static str },
     /// The command line on the hospital's own machine, by whoever holds the data directory.
     Operator,
+    /// A program with scopes. `active`: neither revoked nor expired.
+    Service { id: ServiceId, scopes: Scopes, active: bool },
 }
 
 /// What is asked about.
@@ -32,6 +35,8 @@ pub enum Resource {
     Chart { patient: PatientId, author: Option<AccountId> },
     /// Somebody's account.
     Account { id: AccountId, role: Role },
+    /// A request for a second person's approval. `kind`: its code; `about`: whose account it is about.
+    Request { kind: &'static str, asked_by: AccountId, about: Option<AccountId> },
 }
 
 /// What the use case found out before asking.
@@ -89,7 +94,7 @@ impl Permit {
     pub fn patient(&self) -> Option<PatientId> {
         match self.resource {
             Resource::Chart { patient, .. } => Some(patient),
-            Resource::Hospital | Resource::Account { .. } => None,
+            Resource::Hospital | Resource::Account { .. } | Resource::Request { .. } => None,
         }
     }
 }
@@ -254,6 +259,10 @@ impl Policy {
             }
             Actor::Job { job } => entity(uid(&types.job, job), [("job", text(job))]),
             Actor::Operator => entity(uid(&types.operator, "here"), []),
+            Actor::Service { id, scopes, active } => {
+                let scopes = RestrictedExpression::new_set(scopes.iter().map(|scope| text(scope.code())));
+                entity(uid(&types.service, &id.to_string()), [("active", RestrictedExpression::new_bool(active)), ("scopes", scopes)])
+            }
         }
     }
 
@@ -264,6 +273,10 @@ impl Policy {
             Resource::Account { id, role } => {
                 let account = entity(uid(&self.types.account, &id.to_string()), [("role", text(role.code()))])?;
                 Some((account.uid(), Some(account)))
+            }
+            Resource::Request { kind, .. } => {
+                let request = entity(uid(&self.types.request, "this"), [("kind", text(kind))])?;
+                Some((request.uid(), Some(request)))
             }
         }
     }
@@ -318,11 +331,12 @@ impl Related {
     pub(crate) fn of(actor: Actor, resource: Resource, facts: Facts) -> Self {
         let (id, own_patient) = match actor {
             Actor::Account { id, patient, .. } => (Some(id), patient),
-            Actor::Job { .. } | Actor::Operator => (None, None),
+            Actor::Job { .. } | Actor::Operator | Actor::Service { .. } => (None, None),
         };
         let (own, author, oneself) = match resource {
             Resource::Chart { patient, author } => (own_patient == Some(patient), author.is_some() && author == id, false),
             Resource::Account { id: other, .. } => (false, false, id == Some(other)),
+            Resource::Request { asked_by, about, .. } => (false, false, id == Some(asked_by) || (id.is_some() && id == about)),
             Resource::Hospital => (false, false, false),
         };
         // Only staff care for patients, whatever the asker found.
@@ -348,6 +362,7 @@ impl Related {
             _ if !self.second_factor || !actor.is_active() => false,
             Resource::Chart { .. } => self.in_care || self.emergency || self.own || self.proxy || actor.has_role(Role::Registrar),
             Resource::Account { .. } => self.oneself || actor.has_role(Role::Administrator),
+            Resource::Request { .. } => self.oneself || actor.has_role(Role::Administrator) || actor.has_role(Role::PrivacyOfficer),
         }
     }
 }

@@ -8,7 +8,7 @@ use wardkeep_domain::account::{AccountState, Role};
 
 use crate::decide::Related;
 use crate::facts::{Fact, Held};
-use crate::matrix::{ACTOR, OTHER, PATIENT, Target, Who};
+use crate::matrix::{ACTOR, OTHER, PATIENT, SERVICE, THIRD, Target, Who};
 use crate::{Action, Actor, Facts, Policy, Resource};
 
 /// An answer with the rule that gave it.
@@ -64,6 +64,9 @@ impl Case {
             Who::Role(role) => Actor::Account { id, role, state, patient: self.held.holds(Fact::Own).then_some(PATIENT) },
             Who::Job(job) => Actor::Job { job },
             Who::Operator => Actor::Operator,
+            Who::Service(scope) => {
+                Actor::Service { id: SERVICE, scopes: [scope].into_iter().collect(), active: state == AccountState::Active }
+            }
         };
         let resource = match Target::of(self.action) {
             Target::Hospital => Resource::Hospital,
@@ -71,6 +74,10 @@ impl Case {
             Target::Account => {
                 let other = if id == OTHER { ACTOR } else { OTHER };
                 Resource::Account { id: if self.held.holds(Fact::Oneself) { id } else { other }, role: self.account }
+            }
+            Target::Request => {
+                let asked_by = if self.held.holds(Fact::Oneself) { id } else { OTHER };
+                Resource::Request { kind: "reset_factor", asked_by, about: Some(THIRD) }
             }
         };
         (actor, self.action, resource, facts(self.held))
@@ -164,7 +171,7 @@ fn matters(fact: Fact, actor: Actor, resource: Resource) -> bool {
         (Fact::InCare | Fact::Author | Fact::Emergency, Resource::Chart { .. }) => role.is_staff(),
         (Fact::Own | Fact::Proxy, Resource::Chart { .. }) => role == Role::Patient,
         (Fact::Marked, Resource::Chart { .. }) => true,
-        (Fact::Oneself, Resource::Account { .. }) => true,
+        (Fact::Oneself, Resource::Account { .. } | Resource::Request { .. }) => true,
         _ => false,
     }
 }
@@ -177,6 +184,10 @@ fn turned(fact: Fact, holds: bool, actor: Actor, resource: Resource, facts: Fact
             (Fact::Active, _) => *state = if holds { AccountState::Active } else { AccountState::Suspended },
             (Fact::Own, Resource::Chart { patient: of, .. }) => *patient = holds.then_some(*of),
             (Fact::Author, Resource::Chart { author, .. }) => *author = holds.then_some(*id),
+            (Fact::Oneself, Resource::Request { asked_by, about, .. }) => {
+                *asked_by = if holds { *id } else { OTHER };
+                *about = Some(THIRD);
+            }
             (Fact::Oneself, Resource::Account { id: of, .. }) => {
                 let other = if *id == OTHER { ACTOR } else { OTHER };
                 *of = if holds { *id } else { other };

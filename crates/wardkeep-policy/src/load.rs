@@ -25,6 +25,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("patient.cedar", include_str!("../policies/patient.cedar")),
     ("machine.cedar", include_str!("../policies/machine.cedar")),
     ("explain.cedar", include_str!("../policies/explain.cedar")),
+    ("second_person.cedar", include_str!("../policies/second_person.cedar")),
+    ("service.cedar", include_str!("../policies/service.cedar")),
 ];
 const SCHEMA: &str = include_str!("../policies/schema.cedarschema");
 const SCHEMA_FILE: &str = "schema.cedarschema";
@@ -90,9 +92,11 @@ pub(crate) struct Types {
     pub(crate) patient: EntityTypeName,
     pub(crate) job: EntityTypeName,
     pub(crate) operator: EntityTypeName,
+    pub(crate) service: EntityTypeName,
     pub(crate) hospital: EntityTypeName,
     pub(crate) chart: EntityTypeName,
     pub(crate) account: EntityTypeName,
+    pub(crate) request: EntityTypeName,
 }
 
 pub(crate) fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
@@ -110,9 +114,11 @@ impl Types {
             patient: entity_type("Patient")?,
             job: entity_type("Job")?,
             operator: entity_type("Operator")?,
+            service: entity_type("Service")?,
             hospital: entity_type("Hospital")?,
             chart: entity_type("Chart")?,
             account: entity_type("Account")?,
+            request: entity_type("Request")?,
         })
     }
 }

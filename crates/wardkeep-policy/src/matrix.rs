@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_domain::service::Scope;
+use wardkeep_domain::{AccountId, PatientId, ServiceId};
 
 use crate::{Action, Actor, Denial, Facts, Permit, Policy, Resource};
 
@@ -17,6 +18,7 @@ pub enum Target {
     Hospital,
     Chart,
     Account,
+    Request,
 }
 
 impl Target {
@@ -43,6 +45,9 @@ impl Target {
             | A::ManageUnits
             | A::GrantClearance
             | A::ExplainPolicy
+            | A::ListServices
+            | A::ManageServices
+            | A::AskApproval
             | A::RunJob => Target::Hospital,
             A::LinkAccount
             | A::GrantProxy
@@ -66,6 +71,7 @@ impl Target {
             | A::AmendAssessment
             | A::VoidAssessment => Target::Chart,
             A::SuspendAccount | A::ReinstateAccount | A::ResetFactor | A::RevokeSession => Target::Account,
+            A::DecideRequest => Target::Request,
         }
     }
 }
@@ -89,10 +95,18 @@ pub enum Standing {
     Proxy,
     OtherAccount,
     OwnAccount,
+    /// A request that somebody else made, about a role or a second factor.
+    OtherGrant,
+    /// The same, for an export.
+    OtherExport,
+    /// A request that the actor made.
+    OwnRequest,
+    /// A request that somebody else made, about the actor's own account.
+    AboutOneself,
 }
 
 impl Standing {
-    pub const ALL: [Standing; 10] = [
+    pub const ALL: [Standing; 14] = [
         Standing::Hospital,
         Standing::Stranger,
         Standing::StrangerAuthor,
@@ -103,12 +117,17 @@ impl Standing {
         Standing::Proxy,
         Standing::OtherAccount,
         Standing::OwnAccount,
+        Standing::OtherGrant,
+        Standing::OtherExport,
+        Standing::OwnRequest,
+        Standing::AboutOneself,
     ];
     #[must_use]
     pub fn target(self) -> Target {
         match self {
             Standing::Hospital => Target::Hospital,
             Standing::OtherAccount | Standing::OwnAccount => Target::Account,
+            Standing::OtherGrant | Standing::OtherExport | Standing::OwnRequest | Standing::AboutOneself => Target::Request,
             _ => Target::Chart,
         }
     }
@@ -124,6 +143,10 @@ impl Standing {
             Standing::Proxy => "proxy",
             Standing::OtherAccount => "another's",
             Standing::OwnAccount => "own",
+            Standing::OtherGrant => "role or factor",
+            Standing::OtherExport => "export",
+            Standing::OwnRequest => "asked by oneself",
+            Standing::AboutOneself => "about oneself",
         }
     }
 }
@@ -137,6 +160,8 @@ pub enum Who {
     Role(Role),
     Job(&'static str),
     Operator,
+    /// A program with this scope alone.
+    Service(Scope),
 }
 
 impl Who {
@@ -144,7 +169,8 @@ impl Who {
     #[must_use]
     pub fn all() -> Vec<Who> {
         let jobs = JOBS.into_iter().chain(["another job"]).map(Who::Job);
-        Role::ALL.into_iter().map(Who::Role).chain(jobs).chain([Who::Operator]).collect()
+        let services = Scope::ALL.map(Who::Service);
+        Role::ALL.into_iter().map(Who::Role).chain(jobs).chain([Who::Operator]).chain(services).collect()
     }
     #[must_use]
     pub fn label(self) -> String {
@@ -152,6 +178,7 @@ impl Who {
             Who::Role(role) => role.label().to_owned(),
             Who::Job(job) => format!("Background job: {job}"),
             Who::Operator => "Command line on the hospital's own machine".to_owned(),
+            Who::Service(scope) => format!("Service account with the scope {}", scope.code()),
         }
     }
     fn stands(self, standing: Standing) -> bool {
@@ -160,8 +187,10 @@ impl Who {
             // Staff have no chart of their own here, patients no care team, machines neither.
             (Who::Role(Role::Patient), Target::Chart) => matches!(standing, Standing::Stranger | Standing::Own | Standing::Proxy),
             (Who::Role(_), Target::Chart) => !matches!(standing, Standing::Own | Standing::Proxy),
-            (Who::Role(_), Target::Account) => true,
-            (Who::Job(_) | Who::Operator, _) => matches!(standing, Standing::Stranger | Standing::OtherAccount),
+            (Who::Role(_), Target::Account | Target::Request) => true,
+            (Who::Job(_) | Who::Operator | Who::Service(_), _) => {
+                matches!(standing, Standing::Stranger | Standing::OtherAccount | Standing::OtherGrant | Standing::OtherExport)
+            }
         }
     }
 }
@@ -180,6 +209,8 @@ pub struct Question {
 pub(crate) const ACTOR: AccountId = AccountId::from_bytes([1; 16]);
 pub(crate) const OTHER: AccountId = AccountId::from_bytes([2; 16]);
 pub(crate) const PATIENT: PatientId = PatientId::from_bytes([3; 16]);
+pub(crate) const SERVICE: ServiceId = ServiceId::from_bytes([6; 16]);
+pub(crate) const THIRD: AccountId = AccountId::from_bytes([5; 16]);
 const OTHER_PATIENT: PatientId = PatientId::from_bytes([4; 16]);
 
 impl Question {
@@ -191,8 +222,12 @@ impl Question {
             Who::Role(role) => Actor::Account { id: ACTOR, role, state: self.state, patient },
             Who::Job(job) => Actor::Job { job },
             Who::Operator => Actor::Operator,
+            Who::Service(scope) => {
+                Actor::Service { id: SERVICE, scopes: [scope].into_iter().collect(), active: self.state == AccountState::Active }
+            }
         };
         let chart = |patient, author| Resource::Chart { patient, author: Some(author) };
+        let request = |kind, asked_by, about| Resource::Request { kind, asked_by, about: Some(about) };
         let resource = match self.standing {
             Standing::Hospital => Resource::Hospital,
             Standing::Stranger | Standing::InCare | Standing::Emergency | Standing::Proxy => chart(OTHER_PATIENT, OTHER),
@@ -200,6 +235,10 @@ impl Question {
             Standing::Own => chart(PATIENT, OTHER),
             Standing::OtherAccount => Resource::Account { id: OTHER, role: Role::Nurse },
             Standing::OwnAccount => Resource::Account { id: ACTOR, role: Role::Nurse },
+            Standing::OtherGrant => request("reset_factor", OTHER, THIRD),
+            Standing::OtherExport => request("export_log", OTHER, THIRD),
+            Standing::OwnRequest => request("reset_factor", ACTOR, THIRD),
+            Standing::AboutOneself => request("reset_factor", OTHER, ACTOR),
         };
         let in_care = matches!(self.standing, Standing::InCare | Standing::InCareAuthor);
         let (emergency, proxy) = (self.standing == Standing::Emergency, self.standing == Standing::Proxy);
@@ -219,7 +258,7 @@ pub fn render(policy: &Policy) -> String {
     for who in Who::all() {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n\n{}\n{}", who.label(), "=".repeat(who.label().len()));
-        for target in [Target::Hospital, Target::Chart, Target::Account] {
+        for target in [Target::Hospital, Target::Chart, Target::Account, Target::Request] {
             text.push_str(&table(policy, who, target));
         }
     }
@@ -248,6 +287,7 @@ fn table(policy: &Policy, who: Who, target: Target) -> String {
         Target::Hospital => "hospital",
         Target::Chart => "a patient's chart",
         Target::Account => "an account",
+        Target::Request => "a request of two",
     };
     // A table of nothing but silence is one line.
     if rows.iter().flatten().all(|(answer, _)| *answer == "-") {

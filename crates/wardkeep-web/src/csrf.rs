@@ -32,11 +32,33 @@ fn has_bearer(headers: &HeaderMap) -> bool {
 /// Lies under every route.
 pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     let api = is_api(request.uri().path());
-    if allowed(&web.settings.origin, request.method(), api, request.headers()) {
+    if allowed(&web.settings.origin, request.method(), api, request.headers())
+        || (request.uri().path() == TOKEN_PATH && takes_client(&web.settings.origin, request.method(), request.headers()))
+    {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().map_or([0; 16], |id| id.0);
     error::fault(Fault::CrossSite, api, &id)
+}
+
+/// Where programs get their tokens.
+pub(crate) const TOKEN_PATH: &str = "/api/v1/token";
+
+/// Clients of RFC 6749 know nothing of our header. There is nothing to protect but their own secret,
+/// which no browser sends for them: no cookie is looked at there. A browser on another site is
+/// refused all the same.
+fn takes_client(own_origin: &str, method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::POST && from_here(own_origin, headers)
+}
+
+/// A client without fetch metadata and Origin is no browser; a browser must be on our pages.
+fn from_here(own_origin: &str, headers: &HeaderMap) -> bool {
+    matches!(given(headers, SITE), Given::Nothing | Given::Once("same-origin"))
+        && match given(headers, header::ORIGIN) {
+            Given::Nothing => true,
+            Given::Once(origin) => origin == own_origin,
+            Given::Odd => false,
+        }
 }
 
 /// A header that must be there once, or not at all.
@@ -72,14 +94,7 @@ fn allowed(own_origin: &str, method: &Method, api: bool, headers: &HeaderMap) ->
     }
     let origin = given(headers, header::ORIGIN);
     if api {
-        // A client without fetch metadata and Origin is no browser; a browser must be on our pages.
-        let from_here = matches!(site, Given::Nothing | Given::Once("same-origin"))
-            && match origin {
-                Given::Nothing => true,
-                Given::Once(origin) => origin == own_origin,
-                Given::Odd => false,
-            };
-        return from_here && (has_bearer(headers) || has_api_header(headers));
+        return from_here(own_origin, headers) && (has_bearer(headers) || has_api_header(headers));
     }
     match (site, origin) {
         (Given::Once("same-origin"), _) => true,

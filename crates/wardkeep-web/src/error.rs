@@ -70,6 +70,12 @@ pub fn show(error: &Error) -> Shown {
             "There is nothing here",
             "The page does not exist, or it is not open to you. Check the address, or go back to your start page.",
         ),
+        Error::SecondPerson(_) => shown(
+            StatusCode::CONFLICT,
+            "second_person",
+            "This needs a second person",
+            "One person may not do this alone. Ask for it on the pages, under Requests; once somebody else has approved it, you do it there.",
+        ),
         Error::Invalid(errors) => shown(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some entries need correction", errors.to_string()),
         Error::Conflict { .. } => shown(
             StatusCode::CONFLICT,

@@ -90,7 +90,7 @@ where
 /// Every route of the pages, grouped by who uses it.
 #[must_use]
 pub fn table() -> Vec<Route> {
-    [everybody(), own(), patients(), charts(), stroke(), house(), policy()].into_iter().flatten().collect()
+    [everybody(), own(), patients(), charts(), stroke(), house(), policy(), requests(), services()].into_iter().flatten().collect()
 }
 
 /// Sign-in, registration, and what belongs to no area.
@@ -207,6 +207,35 @@ fn policy() -> Vec<Route> {
         page("/policy", Signed(ExplainPolicy), policy::list),
         form_page("/policy/explain", Signed(ExplainPolicy), policy::explain_page),
         form("/policy/explain", Signed(ExplainPolicy), policy::explain),
+    ]
+}
+
+/// Service accounts.
+fn services() -> Vec<Route> {
+    use crate::pages::services;
+    use Action::{ListServices, ManageServices};
+    use Guard::Signed;
+    vec![
+        page("/services", Signed(ListServices), services::list),
+        form_page("/services/new", Signed(ManageServices), services::new_page),
+        form("/services/new", Signed(ManageServices), services::make),
+        form("/services/{service}/rotate", Signed(ManageServices), services::rotate),
+        form("/services/{service}/revoke", Signed(ManageServices), services::revoke),
+    ]
+}
+
+/// What needs a second person.
+fn requests() -> Vec<Route> {
+    use crate::pages::requests;
+    use Action::{AskApproval, DecideRequest};
+    use Guard::Signed;
+    vec![
+        page("/requests", Signed(AskApproval), requests::list),
+        form("/requests/ask", Signed(AskApproval), requests::ask),
+        page("/requests/{request}", Signed(AskApproval), requests::detail),
+        form("/requests/{request}/approve", Signed(DecideRequest), requests::approve),
+        form("/requests/{request}/refuse", Signed(DecideRequest), requests::refuse),
+        form("/requests/{request}/use", Signed(AskApproval), requests::use_approval),
     ]
 }
 

@@ -7,15 +7,17 @@ use wardkeep_domain::account::password::Password;
 use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::name::Email;
+use wardkeep_domain::request::{RequestKind, role_decides};
 use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId, field};
 use wardkeep_ledger::{Class, Outcome};
-use wardkeep_policy::{Action, Resource};
+use wardkeep_policy::{Action, Permit, Resource};
 use wardkeep_store::{DocId, Find};
 use wardkeep_vault::Purpose;
 
 use super::{INVITATION_MS_MAX, InvitationView, NewAccount, SETUP_MS_MAX};
 use crate::act::{Act, Side, Who};
 use crate::envelope::Opened;
+use crate::requests::Approval;
 use crate::sessions::Token;
 use crate::sign_in::{Credentials, who};
 use crate::{App, Ctx, Error, Result, Visit, kinds};
@@ -45,6 +47,27 @@ fn nobody(visit: &Visit) -> Who {
 
 fn display_name(text: &str) -> Result<String, FieldError> {
     field::text("display_name", text, 1, 100, false)
+}
+
+/// Somebody to invite.
+#[derive(Clone)]
+pub(crate) struct Invited {
+    pub email: Email,
+    pub name: String,
+    pub role: Role,
+}
+
+impl Invited {
+    pub(crate) fn parse(email: &str, name: &str, role: &str) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::new();
+        let email = errors.take(Email::parse(email));
+        let name = errors.take(display_name(name));
+        let staff = |role: Role| {
+            if role.is_staff() { Ok(role) } else { Err(FieldError::new("role", "Patients register themselves. Choose a staff role.")) }
+        };
+        let role = errors.take(Role::parse(role).and_then(staff));
+        errors.into_result((|| Some(Self { email: email?, name: name?, role: role? }))())
+    }
 }
 
 /// The parts of a form that every new account needs.
@@ -93,20 +116,41 @@ impl App {
     /// Invites staff; returns the token of the link. Nobody chooses their own role.
     ///
     /// # Errors
-    /// `Invalid` on `email`, `display_name`, `role`; `Denied`; `Refused` when the address is in use.
+    /// `Invalid` on `email`, `display_name`, `role`; `Denied`; `Refused` when the address is in use;
+    /// `SecondPerson` for a role that decides on requests.
     pub async fn invite(&self, ctx: &Ctx, email: &str, name: &str, role: &str) -> Result<(AccountId, String)> {
         let permit = self.permit(ctx, Action::InviteStaff, Resource::Hospital).await?;
-        let mut errors = FieldErrors::new();
-        let email = errors.take(Email::parse(email));
-        let name = errors.take(display_name(name));
-        let staff = |role: Role| {
-            if role.is_staff() { Ok(role) } else { Err(FieldError::new("role", "Patients register themselves. Choose a staff role.")) }
-        };
-        let role = errors.take(Role::parse(role).and_then(staff));
-        let (email, name, role) = errors.into_result((|| Some((email?, name?, role?)))())?;
-        if self.account_of_email(&email).await?.is_some() {
-            return Err(Error::Refused("This address has an account already.".to_owned()));
+        let invited = Invited::parse(email, name, role)?;
+        self.address_is_free(&invited.email).await?;
+        if role_decides(invited.role) {
+            let Invited { email, name: display_name, role } = invited.clone();
+            self.alone(ctx, RequestKind::GrantRole { email, display_name, role }).await?;
         }
+        self.make_invitation(ctx, &permit, invited, None).await
+    }
+
+    pub(crate) async fn address_is_free(&self, email: &Email) -> Result<()> {
+        match self.account_of_email(email).await? {
+            Some(_) => Err(Error::Refused("This address has an account already.".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Invites after a second person agreed: the approval is used up in the same commit.
+    pub(crate) async fn invite_approved(&self, ctx: &Ctx, invited: Invited, approval: &Approval) -> Result<(AccountId, String)> {
+        let permit = self.permit(ctx, Action::InviteStaff, Resource::Hospital).await?;
+        self.address_is_free(&invited.email).await?;
+        self.make_invitation(ctx, &permit, invited, Some(approval)).await
+    }
+
+    async fn make_invitation(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        invited: Invited,
+        approval: Option<&Approval>,
+    ) -> Result<(AccountId, String)> {
+        let Invited { email, name, role } = invited;
         let visit = ctx.visit();
         let id = AccountId::from_bytes(visit.new_id());
         let token = Token::new(visit);
@@ -125,9 +169,12 @@ impl App {
         };
         let link = Link { hash: token.hash, what: For::Staff { account: id }, until: visit.now.plus_ms(INVITATION_MS_MAX), used_at: None };
         let mut act = Act::by(self, Side::Control, ctx, Class::AccountInvited)
-            .permit(&permit)
+            .permit(permit)
             .detail("account", hex::encode(id.bytes()))
             .detail("role", role.code());
+        if let Some(approval) = approval {
+            act = approval.consume(self, act)?;
+        }
         self.put_account(&mut act, 0, &account)?;
         self.put_link(&mut act, token.id, 1, &link)?;
         act.commit().await?;

@@ -4,12 +4,16 @@ use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, AccountRefusal, AccountState, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::name::Email;
+use wardkeep_domain::request::RequestKind;
 use wardkeep_ledger::Class;
-use wardkeep_policy::{Action, Resource};
+use wardkeep_policy::{Action, Permit, Resource};
 use wardkeep_store::{DocId, Document, Find, Seq, Term};
 
 use super::{AccountView, PAGE, Page};
 use crate::act::{Act, Side};
+use crate::envelope::Opened;
+use crate::requests::Approval;
+use crate::sign_in::Credentials;
 use crate::{App, Ctx, Error, Result, kinds};
 
 fn refused(refusal: &AccountRefusal) -> Error {
@@ -100,16 +104,36 @@ impl App {
     /// Removes the second factor, passkeys too, and recovery codes; the user is told and must enrol again.
     ///
     /// # Errors
-    /// `Denied`, `NotFound`.
+    /// `Denied`, `NotFound`; `SecondPerson` when somebody else could decide on it.
     pub async fn reset_factor(&self, ctx: &Ctx, account: AccountId) -> Result<()> {
         let (permit, opened) = self.permit_account(ctx, Action::ResetFactor, account).await?;
-        let credentials =
-            self.credentials(account).await?.ok_or_else(|| Error::Refused("This person has not signed in yet.".to_owned()))?;
+        self.has_credentials(account).await?;
+        self.alone(ctx, RequestKind::ResetFactor { account, person: opened.body.display_name.clone() }).await?;
+        self.take_factor(ctx, &permit, &opened, None).await
+    }
+
+    /// The same after a second person agreed: the approval is used up in the same commit.
+    pub(crate) async fn reset_factor_approved(&self, ctx: &Ctx, account: AccountId, approval: &Approval) -> Result<()> {
+        let (permit, opened) = self.permit_account(ctx, Action::ResetFactor, account).await?;
+        self.take_factor(ctx, &permit, &opened, Some(approval)).await
+    }
+
+    pub(crate) async fn has_credentials(&self, account: AccountId) -> Result<Opened<Credentials>> {
+        self.credentials(account).await?.ok_or_else(|| Error::Refused("This person has not signed in yet.".to_owned()))
+    }
+
+    async fn take_factor(&self, ctx: &Ctx, permit: &Permit, opened: &Opened<Account>, approval: Option<&Approval>) -> Result<()> {
+        let account = opened.body.id;
+        let credentials = self.has_credentials(account).await?;
+        let by = if approval.is_some() { "an administrator with the consent of a second person" } else { "an administrator" };
         let notice = Some(format!(
-            "Your second factor, passkeys included, was removed on {} by an administrator. If you did not ask for that, tell your privacy officer.",
+            "Your second factor, passkeys included, was removed on {} by {by}. If you did not ask for that, tell your privacy officer.",
             ctx.now().staff()
         ));
-        let mut act = Act::by(self, Side::Control, ctx, Class::FactorReset).permit(&permit).detail("account", hex::encode(account.bytes()));
+        let mut act = Act::by(self, Side::Control, ctx, Class::FactorReset).permit(permit).detail("account", hex::encode(account.bytes()));
+        if let Some(approval) = approval {
+            act = approval.consume(self, act)?;
+        }
         self.put_account(&mut act, opened.version, &Account { notice, ..opened.body.clone() })?;
         self.put_credentials(&mut act, account, credentials.version, &credentials.body.without_factor())?;
         let ended = self.end_sessions(&mut act, account, None, ctx.now()).await?;

@@ -19,6 +19,8 @@ use wardkeep_policy::{Action, Permit, Resource};
 use wardkeep_store::{DocId, Document, Find};
 use wardkeep_vault::Purpose;
 
+pub(crate) use links::Invited;
+
 use crate::act::Act;
 use crate::envelope::Opened;
 use crate::sign_in::PasskeyView;

@@ -93,6 +93,8 @@ impl App {
             let account = self.open_account(&document)?.body;
             names.insert(account.id, account.display_name);
         }
+        let rest: Vec<DocId> = wanted.into_iter().filter(|id| !names.contains_key(&AccountId::from_bytes(id.0))).collect();
+        self.service_names(&rest, &mut names).await?;
         Ok(names)
     }
 }

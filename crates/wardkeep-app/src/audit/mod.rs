@@ -19,7 +19,7 @@ use wardkeep_policy::{Action, Resource};
 use wardkeep_store::{DocId, Document, Find, Kind, Seq, Term};
 use wardkeep_vault::{PatientKey, Purpose};
 
-use crate::access::who_label;
+use crate::access::{role_label, who_label};
 use crate::accounts::PAGE;
 use crate::act::{Act, Side};
 use crate::clear::ClearEvent;
@@ -27,7 +27,8 @@ use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
 use crate::{App, Ctx, Error, Result, kinds, tiles};
 
-pub use export::EXPORT_MAX;
+pub(crate) use export::filter;
+pub use export::{ALONE_ROWS_MAX, EXPORT_MAX, scope};
 pub use words::words;
 
 /// What the log's page may be narrowed by.
@@ -119,7 +120,7 @@ struct StoredAlarm {
 }
 
 /// A filter turned into what the stores understand.
-struct Query {
+pub(crate) struct Query {
     terms: HashMap<Side, Vec<Term>>,
     since: HashMap<Side, Seq>,
     until: HashMap<Side, Seq>,
@@ -146,7 +147,7 @@ impl App {
         Ok(LogPage { rows: self.log_rows(ctx, &documents, &receipt).await?, next })
     }
 
-    async fn log_query(&self, ctx: &Ctx, filter: &LogFilter) -> Result<Query> {
+    pub(crate) async fn log_query(&self, ctx: &Ctx, filter: &LogFilter) -> Result<Query> {
         let mut query = Query { terms: HashMap::new(), since: HashMap::new(), until: HashMap::new() };
         let mut facts: Vec<(&str, Vec<u8>)> = Vec::new();
         if !filter.mrn.trim().is_empty() {
@@ -256,7 +257,7 @@ impl App {
                 index,
                 stream,
                 who: who_label(&event.actor.who),
-                role: Role::parse(&event.actor.who.role).map_or_else(|_| String::new(), |role| role.label().to_owned()),
+                role: role_label(&event.actor.who),
                 words: event.class().map_or("Unknown", words).to_owned(),
                 reason: event.detail("reason").unwrap_or_default().to_owned(),
                 object,

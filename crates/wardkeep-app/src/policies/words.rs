@@ -49,6 +49,10 @@ pub fn words(action: Action) -> &'static str {
         Action::ReadHealth => "See the system's health",
         Action::RunVerification => "Verify the records",
         Action::ReviewAccess => "Review emergency access and answer patients",
+        Action::ListServices => "See the service accounts",
+        Action::ManageServices => "Make and revoke service accounts",
+        Action::AskApproval => "Ask for a second person",
+        Action::DecideRequest => "Decide on somebody's request",
         Action::ExplainPolicy => "Ask about the rules",
         Action::RunJob => "Do a background job",
     }

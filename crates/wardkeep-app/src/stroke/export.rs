@@ -1,5 +1,6 @@
 //! Assessments out of the hospital, in the public layout.
 
+use wardkeep_domain::request::RequestKind;
 use wardkeep_domain::stroke::import::HEADER;
 use wardkeep_domain::stroke::{Assessment, AssessmentState};
 use wardkeep_domain::{AssessmentId, PatientId};
@@ -9,6 +10,8 @@ use wardkeep_store::{DocId, Document};
 
 use super::import::Progress;
 use crate::act::{Act, Side};
+use crate::audit::ALONE_ROWS_MAX;
+use crate::requests::Approval;
 use crate::{App, Ctx, Result, kinds};
 
 /// Assessments opened under one event.
@@ -20,18 +23,43 @@ impl App {
     /// many. One that does not open is left out, counted in the event, and raises the alarm.
     ///
     /// # Errors
-    /// `Denied` (a fresh factor is needed).
+    /// `Denied` (a fresh factor is needed); `SecondPerson` for more than [`ALONE_ROWS_MAX`] rows.
     pub async fn export_stroke(&self, ctx: &Ctx, progress: Progress<'_>) -> Result<Vec<u8>> {
         let permit = self.permit(ctx, Action::ExportAssessments, Resource::Hospital).await?;
         let (rows, unreadable) = self.projected(ctx.visit()).await?.exported();
+        if rows.len() > ALONE_ROWS_MAX {
+            self.alone(ctx, RequestKind::ExportAssessments).await?;
+        }
+        self.write_stroke(ctx, &permit, &rows, unreadable, progress).await
+    }
+
+    /// The same after a second person agreed: an event in the control log uses the approval up
+    /// before the first row is opened.
+    pub(crate) async fn export_stroke_approved(&self, ctx: &Ctx, approval: &Approval) -> Result<Vec<u8>> {
+        let permit = self.permit(ctx, Action::ExportAssessments, Resource::Hospital).await?;
+        let (rows, unreadable) = self.projected(ctx.visit()).await?.exported();
+        let act = Act::by(self, Side::Control, ctx, Class::Exported).permit(&permit);
+        let act = act.detail("what", "stroke assessments").detail("of", rows.len().to_string());
+        approval.consume(self, act)?.commit().await?;
+        self.write_stroke(ctx, &permit, &rows, unreadable, &|_, _| {}).await
+    }
+
+    async fn write_stroke(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        rows: &[(AssessmentId, u64)],
+        unreadable: usize,
+        progress: Progress<'_>,
+    ) -> Result<Vec<u8>> {
         let mut csv = HEADER.join(",");
         csv.push('\n');
         let of = rows.len() as u64;
         let mut done = 0;
         // An empty export is an export too.
-        let batches = rows.chunks(BATCH).chain(rows.is_empty().then_some(rows.as_slice()));
+        let batches = rows.chunks(BATCH).chain(rows.is_empty().then_some(rows));
         for batch in batches {
-            self.export_batch(ctx, &permit, batch, (of, unreadable), &mut csv).await?;
+            self.export_batch(ctx, permit, batch, (of, unreadable), &mut csv).await?;
             done += batch.len() as u64;
             progress(done, of);
         }

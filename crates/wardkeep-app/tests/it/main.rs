@@ -15,3 +15,5 @@ mod nodes;
 mod policies;
 #[cfg(test)]
 mod stroke;
+#[cfg(test)]
+mod two_person;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_domain::{AccountId, PatientId};
+use wardkeep_domain::service::Scope;
+use wardkeep_domain::{AccountId, PatientId, ServiceId};
 use wardkeep_policy::load::FILES;
 use wardkeep_policy::matrix::{Question, Standing, Target, Who};
 use wardkeep_policy::{Action, Actor, Facts, Policy, Resource};
@@ -38,6 +39,10 @@ fn resource(action: Action, patient: PatientId, author: Option<AccountId>, accou
         Target::Hospital => Resource::Hospital,
         Target::Chart => Resource::Chart { patient, author },
         Target::Account => Resource::Account { id: account, role },
+        Target::Request => {
+            let kind = if role == Role::Nurse { "export_log" } else { "grant_role" };
+            Resource::Request { kind, asked_by: account, about: author }
+        }
     }
 }
 
@@ -157,11 +162,13 @@ proptest! {
         let of_another = match resource {
             Resource::Chart { patient, .. } => own != Some(patient) && !facts.proxy,
             Resource::Account { id: other, .. } => id != other,
+            Resource::Request { .. } => true,
             Resource::Hospital => !matches!(action, Action::UseOwnAccount | Action::ChangeOwnSignIn),
         };
         if of_another {
             let denial = policy.decide(actor, action, resource, facts).unwrap_err();
-            prop_assert!(!denial.may_know || resource == Resource::Hospital);
+            let asked = matches!(resource, Resource::Request { asked_by, about, .. } if id == asked_by || about == Some(id));
+            prop_assert!(!denial.may_know || resource == Resource::Hospital || asked);
         }
     }
 
@@ -240,6 +247,42 @@ fn question(role: Role, action: Action, standing: Standing) -> Question {
 
 fn standings(action: Action) -> impl Iterator<Item = Standing> {
     Standing::ALL.into_iter().filter(move |standing| standing.target() == Target::of(action))
+}
+
+proptest! {
+    #![proptest_config(config(48))]
+
+    #[test]
+    fn no_rule_that_is_added_opens_a_chart_to_a_service_account(added in rule("permit", &["", " is Service"]), asks in prop::collection::vec(asking(&Role::ALL), 100)) {
+        let after = with(&added);
+        for (_, action, resource, facts) in asks {
+            for active in [true, false] {
+                let actor = Actor::Service { id: ServiceId::from_bytes([7; 16]), scopes: Scope::ALL.into_iter().collect(), active };
+                let answer = after.decide(actor, action, resource, facts);
+                prop_assert!(answer.is_err() || (active && resource == Resource::Hospital), "{:?} {:?}", action, resource);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_service_account_may_do_what_its_scopes_say_and_nothing_else() {
+    let allowed = |scopes: &[Scope]| -> Vec<Action> {
+        let actor = Actor::Service { id: ServiceId::from_bytes([7; 16]), scopes: scopes.iter().copied().collect(), active: true };
+        let facts = Facts { in_care: true, second_factor: true, fresh: true, ..Facts::default() };
+        let ask = |action: &Action| {
+            let other = AccountId::from_bytes([1; 16]);
+            let resource = resource(*action, PatientId::from_bytes([2; 16]), Some(other), other, Role::Nurse);
+            shared().decide(actor, *action, resource, facts).is_ok()
+        };
+        Action::ALL.iter().copied().filter(ask).collect()
+    };
+    assert_eq!(allowed(&[]), []);
+    assert_eq!(allowed(&[Scope::StrokeRead]), [Action::ListAssessments, Action::SummariseAssessments]);
+    assert_eq!(allowed(&[Scope::StrokeImport]), [Action::ImportAssessments]);
+    assert_eq!(allowed(&[Scope::LogRead]), [Action::ReadLog]);
+    assert_eq!(allowed(&[Scope::HealthRead]), [Action::ReadHealth]);
+    assert_eq!(allowed(&Scope::ALL).len(), 5);
 }
 
 #[test]

@@ -31,6 +31,12 @@ pub enum Refused {
     Told(Box<Shown>),
     /// A refusal with something to look at beside it, under this name.
     With(Box<Shown>, &'static str, Value),
+    /// A refusal in the shape of RFC 6749 section 5.2.
+    OAuth {
+        status: StatusCode,
+        code: &'static str,
+        words: &'static str,
+    },
 }
 
 impl From<Error> for Refused {
@@ -61,6 +67,9 @@ impl Refused {
             Self::App(error) => error::json(error, request, doing),
             Self::Fault(fault) => error::json_shown(&show_fault(*fault), request, Vec::new()),
             Self::Told(shown) => error::json_shown(shown, request, Vec::new()),
+            Self::OAuth { status, code, words } => {
+                (*status, Json(serde_json::json!({"error": code, "error_description": words}))).into_response()
+            }
             Self::With(shown, name, value) => error::json_with(shown, request, Vec::new(), Some((name, value.clone()))),
         }
     }
@@ -93,9 +102,10 @@ pub async fn speak(request: Request, next: Next) -> Response {
     let doing = format!("{} {}", request.method(), request.uri().path());
     let mut response = next.run(request).await;
     let Some(refused) = response.extensions_mut().remove::<Arc<Refused>>() else { return response };
+    let scheme = if matches!(*refused, Refused::OAuth { .. }) { "Basic realm=\"wardkeep\"" } else { "Bearer" };
     let mut response = refused.into_json(&id, &doing);
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     }
     response
 }

@@ -18,3 +18,4 @@ pub mod session;
 pub mod shapes;
 pub mod stroke;
 pub mod take;
+pub mod token;

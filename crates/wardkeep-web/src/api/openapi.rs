@@ -69,15 +69,18 @@ fn problem_schemas() -> Vec<(String, RefOr<Schema>)> {
     schemas
 }
 
-fn schemes() -> [(&'static str, SecurityScheme); 4] {
+fn schemes() -> [(&'static str, SecurityScheme); 5] {
     let bearer = |words: &str| {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.description = Some(words.to_owned());
         SecurityScheme::Http(scheme)
     };
+    let mut client = Http::new(HttpAuthScheme::Basic);
+    client.description = Some("Id and secret of a service account (RFC 6749, section 2.3.1).".to_owned());
     let named = |name: &str, words: &str| ApiKeyValue::with_description(name, words);
     [
-        ("session", bearer("The token of a finished sign-in.")),
+        ("client", SecurityScheme::Http(client)),
+        ("session", bearer("The token of a finished sign-in, or the access token of a service account.")),
         ("pending", bearer("The token of a sign-in in progress.")),
         (
             "cookie",
@@ -98,6 +101,7 @@ fn security(line: &Line) -> Vec<SecurityRequirement> {
     match line.route.guard {
         Guard::Signed(_) => vec![needs("session"), needs("cookie").add("header", Vec::<String>::new())],
         Guard::Pending => vec![needs("pending")],
+        Guard::Public if line.route.path == crate::csrf::TOKEN_PATH => vec![needs("client")],
         Guard::Public if line.route.method == "GET" => vec![SecurityRequirement::default()],
         Guard::Public => vec![needs("header")],
     }

@@ -18,7 +18,7 @@ pub fn lines() -> Vec<Line> {
 }
 
 fn session() -> Vec<Line> {
-    use super::{openapi, session};
+    use super::{openapi, session, token};
     use Guard::{Pending, Public, Signed};
     let own = Signed(Action::UseOwnAccount);
     vec![
@@ -28,6 +28,7 @@ fn session() -> Vec<Line> {
         post("/api/v1/sign-in/recovery", Pending, "Sign in: recovery code", session::recovery),
         get("/api/v1/sign-in/enrolment", Pending, "First sign-in: the secret for an authenticator app", session::enrolment),
         post("/api/v1/sign-in/enrolment", Pending, "First sign-in: the first code of the app", session::enrol),
+        post(crate::csrf::TOKEN_PATH, Public, "A token for a service account", token::token),
         post("/api/v1/sign-out", own, "Sign out", session::sign_out),
         post("/api/v1/step-up", own, "Prove the second factor again", session::step_up),
         get("/api/v1/me", own, "Who is signed in", session::me),

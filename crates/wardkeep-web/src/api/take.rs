@@ -14,6 +14,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
+use wardkeep_app::services::TOKEN_PREFIX;
 use wardkeep_app::{App, Ctx, Error, Visit};
 use wardkeep_domain::{AccountId, AssessmentId, DocumentId, FieldError, LogEventId, PatientId, RecordId, SessionId};
 
@@ -55,7 +56,13 @@ impl FromRequestParts<Web> for Caller {
             }
             None => return Err(Error::SignedOut.into()),
         };
-        let ctx = web.app.authenticate(web.visit(parts), &token).await?;
+        let visit = web.visit(parts);
+        // A token of a program counts as a bearer token alone.
+        let ctx = if !by_cookie && token.starts_with(TOKEN_PREFIX) {
+            web.app.authenticate_service(visit, &token).await?
+        } else {
+            web.app.authenticate(visit, &token).await?
+        };
         Ok(Self { web: web.clone(), ctx, headers: parts.headers.clone(), by_cookie })
     }
 }
@@ -169,7 +176,7 @@ fn media_type(headers: &HeaderMap) -> Option<&str> {
     value.split(';').next().map(str::trim)
 }
 
-fn is_type(headers: &HeaderMap, wanted: &str) -> Result<(), Refused> {
+pub(crate) fn is_type(headers: &HeaderMap, wanted: &str) -> Result<(), Refused> {
     if media_type(headers).is_some_and(|found| found.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }

@@ -143,6 +143,13 @@ fn invite_template(signed: &Signed, form: InviteForm, link: String, errors: Form
     }
 }
 
+/// The link of an invitation, shown this once.
+pub(crate) fn invitation(signed: &Signed, email: String, display_name: String, token: &str) -> Response {
+    let link = format!("{}/invitation/{token}", signed.web.settings.origin);
+    let form = InviteForm { email, display_name, role: String::new() };
+    render(&invite_template(signed, form, link, FormErrors::default()))
+}
+
 pub async fn invite_page(signed: Signed) -> Response {
     // The page names nobody, but only those who may list accounts get as far as the form.
     match signed.web.app.accounts(&signed.ctx, Some(Role::Administrator), None, None).await {
@@ -153,10 +160,7 @@ pub async fn invite_page(signed: Signed) -> Response {
 
 pub async fn invite(Posted { signed, form }: Posted<InviteForm>) -> Response {
     match signed.web.app.invite(&signed.ctx, &form.email, &form.display_name, &form.role).await {
-        Ok((_, token)) => {
-            let link = format!("{}/invitation/{token}", signed.web.settings.origin);
-            render(&invite_template(&signed, form, link, FormErrors::default()))
-        }
+        Ok((_, token)) => invitation(&signed, form.email, form.display_name, &token),
         Err(Error::Invalid(errors)) => render_invalid(&invite_template(&signed, form, String::new(), errors.into())),
         Err(Error::Refused(words)) => {
             let errors = FieldErrors(vec![FieldError::new("email", words)]);

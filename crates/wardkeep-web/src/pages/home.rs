@@ -69,11 +69,25 @@ struct DeskPage {
     page: Page,
 }
 
+/// Requests that wait for this person, and own ones that are approved.
+struct Counts {
+    waiting: usize,
+    ready: usize,
+}
+
+impl Counts {
+    async fn of(signed: &Signed) -> Result<Self> {
+        let (waiting, ready) = signed.web.app.requests_count(&signed.ctx).await?;
+        Ok(Self { waiting, ready })
+    }
+}
+
 /// Administrators: alarms, invitations that wait, the log's head.
 #[derive(Template)]
 #[template(path = "home/administrator.html")]
 struct AdministratorPage {
     page: Page,
+    requests: Counts,
     alarms: Vec<AlarmLine>,
     invited: Vec<AccountRow>,
     states: Vec<State>,
@@ -85,6 +99,7 @@ async fn administrator(signed: &Signed) -> Result<Response> {
     let invited = app.accounts(&signed.ctx, None, Some(AccountState::Invited), None).await?;
     Ok(render(&AdministratorPage {
         page: signed.page("Overview"),
+        requests: Counts::of(signed).await?,
         alarms: app.alarms(&signed.ctx).await?.into_iter().map(AlarmLine::new).collect(),
         invited: invited.items.iter().map(|view| AccountRow::new(signed, view)).collect(),
         states: app.log_state(&signed.ctx).await?.iter().map(State::new).collect(),
@@ -97,6 +112,7 @@ async fn administrator(signed: &Signed) -> Result<Response> {
 #[template(path = "home/privacy.html")]
 struct PrivacyPage {
     page: Page,
+    requests: Counts,
     states: Vec<State>,
     rows: Vec<LogLine>,
     more: bool,
@@ -113,6 +129,7 @@ async fn privacy(signed: &Signed) -> Result<Response> {
     let denied = app.read_log(&signed.ctx, &filter, None).await?;
     Ok(render(&PrivacyPage {
         page: signed.page("Overview"),
+        requests: Counts::of(signed).await?,
         states: app.log_state(&signed.ctx).await?.iter().map(State::new).collect(),
         rows: denied.rows.iter().map(LogLine::new).collect(),
         more: denied.next.is_some(),

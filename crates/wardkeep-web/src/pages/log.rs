@@ -234,9 +234,14 @@ pub async fn export(Posted { signed, form }: Posted<FilterForm>) -> Response {
         Err(errors) => Err(errors.into()),
     };
     match exported {
-        Ok(csv) => attachment("text/csv; charset=utf-8", "wardkeep-log.csv", csv),
+        Ok(csv) => csv_file(csv),
         Err(error) => fail_or_confirm(&signed, &error, "/log"),
     }
+}
+
+/// The log as a download.
+pub(crate) fn csv_file(csv: Vec<u8>) -> Response {
+    attachment("text/csv; charset=utf-8", "wardkeep-log.csv", csv)
 }
 
 pub(crate) fn attachment(media_type: &'static str, name: &str, bytes: Vec<u8>) -> Response {

@@ -19,6 +19,7 @@ use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::passkeys::NOT_HERE;
 use crate::pages::patients::Nothing;
+use crate::pages::requests::ask_instead;
 use crate::pages::sign_in::{RecoveryCodesPage, with_cookie};
 
 /// At this few recovery codes the page asks for new ones.
@@ -197,10 +198,12 @@ pub(crate) async fn refused_change(signed: &Signed, error: &Error, about: &'stat
     }
 }
 
-/// A denial that a fresh code would turn leads to the confirmation page and from there to `back`.
+/// A denial that a fresh code would turn leads to the confirmation page and from there to `back`;
+/// what one person may not do alone leads to the form that asks for a second one.
 pub(crate) fn fail_or_confirm(signed: &Signed, error: &Error, back: &str) -> Response {
     match error {
         Error::Denied(denial) if denial.step_up => Redirect::to(&format!("/security/confirm?next={back}")).into_response(),
+        Error::SecondPerson(kind) => ask_instead(signed, kind, error),
         error => signed.fail(error),
     }
 }

@@ -20,8 +20,8 @@ async fn accounts_are_listed_suspended_and_reinstated() {
     assert_eq!(act("suspend").await.status, 204);
     assert_eq!(act("suspend").await.refusal(), (409, "refused".to_owned()));
     assert_eq!(act("reinstate").await.status, 204);
-    assert_eq!(act("reset-factor").await.status, 204);
-    assert_eq!(api.sign_in("nurse@site.example").await.text("next"), "enrol");
+    assert_eq!(act("reset-factor").await.refusal(), (409, "second_person".to_owned()));
+    assert_eq!(api.sign_in("nurse@site.example").await.text("next"), "code");
     assert_eq!(api.get(Role::Doctor, "/api/v1/accounts").await.refusal(), (403, "denied".to_owned()));
 }
 
@@ -36,6 +36,8 @@ async fn an_invitation_names_its_wrong_fields() {
     assert!(invited.text("link").starts_with(&format!("{ORIGIN}/invitation/")));
     let taken = json!({"email": "nurse@site.example", "display_name": "Nurse Two", "role": "nurse"});
     assert_eq!(api.post(Role::Administrator, "/api/v1/accounts", taken).await.refusal(), (409, "refused".to_owned()));
+    let chief = json!({"email": "chief@site.example", "display_name": "Chief Two", "role": "administrator"});
+    assert_eq!(api.post(Role::Administrator, "/api/v1/accounts", chief).await.refusal(), (409, "second_person".to_owned()));
 }
 
 #[tokio::test]

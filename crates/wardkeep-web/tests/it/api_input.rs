@@ -48,6 +48,9 @@ async fn every_body_is_of_its_type_well_formed_known_and_bounded() {
         let Some(content) = operation["requestBody"]["content"].as_object() else { continue };
         let (what, at) = (format!("{method} {path}"), filled(&path));
         for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "multipart/form-data; boundary=x", ""] {
+            if content.contains_key(media_type) {
+                continue;
+            }
             let answer = send(&api, &method, &at, media_type, b"{}".to_vec()).await;
             assert_eq!(answer.refusal(), (415, "unsupported_type".to_owned()), "{what} as {media_type:?}");
         }

@@ -21,6 +21,10 @@ pub fn sample(route: &Route, path: &str, token: Option<&str>, number: usize) -> 
             let call = call.header("x-file-name", "note.txt").header("x-file-type", "text/plain");
             call.header(header::CONTENT_TYPE, "application/octet-stream").body(Body::from("Dear colleague,\n")).unwrap()
         }
+        "/api/v1/token" => {
+            let call = call.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            call.body(Body::from("grant_type=client_credentials&client_id=none&client_secret=none")).unwrap()
+        }
         "/api/v1/stroke/import" => call.header(header::CONTENT_TYPE, "text/csv").body(Body::from("id,gender\n1,Female\n")).unwrap(),
         path => call.header(header::CONTENT_TYPE, "application/json").body(Body::from(json(path, number).to_string())).unwrap(),
     }

@@ -18,9 +18,8 @@ fn is_form(route: &Route) -> bool {
 /// Somebody whom policy lets through, as far as one role goes.
 fn entitled<'a>(site: &'a Site, path: &str) -> &'a Person {
     site.person(match path {
-        path if path.starts_with("/accounts") => Role::Administrator,
+        path if ["/accounts", "/requests", "/services", "/units"].iter().any(|area| path.starts_with(area)) => Role::Administrator,
         path if ["/log", "/policy", "/reviews"].iter().any(|area| path.starts_with(area)) => Role::PrivacyOfficer,
-        path if path.starts_with("/units") => Role::Administrator,
         path if path.ends_with("/account") || path.ends_with("/activation") => Role::Registrar,
         path if path.starts_with("/my/") || path == "/activate" => Role::Patient,
         "/health" => Role::Administrator,
@@ -255,9 +254,15 @@ const UNLOGGED: &[&str] = &[
     // About accounts and the machine, and no patient's record.
     "GET /accounts/invite",
     "GET /health",
+    "GET /requests",
+    "GET /services",
+    "GET /services/new",
+    "GET /requests/{request}",
     // The sample never signed in: its state refuses, and nothing is done.
     "POST /accounts/{account}/reinstate",
     "POST /accounts/{account}/reset-factor",
+    // The sample is somebody else's.
+    "POST /requests/{request}/use",
 ];
 
 #[tokio::test]

@@ -33,6 +33,8 @@ mod passkeys;
 mod policy;
 mod samples;
 mod server;
+mod service_accounts;
 mod signing_in;
 mod site;
+mod two_person;
 mod unusual;

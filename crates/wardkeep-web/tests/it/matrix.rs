@@ -55,6 +55,9 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/api/v1/step-up", "so many wrong codes came from this one address that it has to wait: 429"),
     ("/stroke/import/confirm", "the sample has no file waiting: 404 for those who may import"),
     ("/activate", "patients alone have a code to enter: 404 for staff"),
+    ("/requests/ask", "asks for the act itself too; the sample is one that administrators do"),
+    ("/requests/{request}", "open to who asked and to who may decide: 404 for others"),
+    ("/requests/{request}/use", "for who asked: 404 for others; that is nobody of this table"),
     ("/my/access", "404 for staff, who have no record here; asked with the patient's own id"),
     ("/my/record", "leads to the own record, where policy is asked"),
     ("/my/documents", "leads to the own documents, where policy is asked"),
@@ -76,6 +79,8 @@ fn refusal(policy: &Policy, site: &Site, person: &Person, route: &Route, action:
         Resource::Chart { patient, author: None }
     } else if route.path.contains("{account}") {
         Resource::Account { id: AccountId::from_bytes([1; 16]), role: Role::Nurse }
+    } else if route.path.contains("{request}") {
+        Resource::Request { kind: "reset_factor", asked_by: site.deputy.id, about: Some(site.locum.id) }
     } else {
         Resource::Hospital
     };

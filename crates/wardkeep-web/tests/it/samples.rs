@@ -3,6 +3,8 @@
 
 use axum::body::Body;
 use http::{Request, header};
+use wardkeep_app::requests::Wanted;
+use wardkeep_domain::request::RequestState;
 use wardkeep_domain::{LogEventId, PasskeyId, PatientId, SessionId};
 use wardkeep_web::routes::Route;
 
@@ -88,6 +90,22 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             site.app.tick(&site.visit()).await.unwrap();
             LogEventId::from_bytes(history.items.last().unwrap().event).to_string()
         }
+        "{service}" => {
+            let deputy = site.ctx(&site.deputy).await;
+            let scopes = ["health.read".to_owned()];
+            site.app.make_service(&deputy, "Sample", "A sample of a program", &scopes, "30").await.unwrap().id.to_string()
+        }
+        "{request}" => {
+            let deputy = site.ctx(&site.deputy).await;
+            let own = site.app.requests(&deputy).await.unwrap().own;
+            match own.iter().find(|view| view.state == RequestState::Waiting) {
+                Some(waiting) => waiting.request.id.to_string(),
+                None => {
+                    let wanted = Wanted::ResetFactor { account: site.locum.id };
+                    site.app.ask_approval(&deputy, &wanted, "Lost the telephone; seen in person.").await.unwrap().to_string()
+                }
+            }
+        }
         "{token}" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
         "{*path}" => wardkeep_web::assets::url("app.css").trim_start_matches("/static/").to_owned(),
         part => panic!("no sample for {part}: add one here"),
@@ -153,11 +171,15 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/reviews/emergency/{emergency}" => vec![("decision", "justified"), ("note", "On call that night.")],
         "/reviews/questions/{question}" => vec![("answer", "They were on call that night.")],
         "/reviews/unusual/{case}" => vec![("decision", "explained"), ("note", "Asked by the ward round."), ("seen", "9999999999999")],
+        "/services/new" => vec![("name", "Watcher {number}"), ("purpose", "Watches the posture"), ("days", "30"), ("health.read", "yes")],
+        "/requests/ask" => vec![("kind", "grant_role"), ("email", "second{number}@site.example"), ("display_name", "Second Person"), ("role", "administrator"), ("reason", "We need a second administrator.")],
+        "/requests/{request}/refuse" => vec![("note", "I do not know this person.")],
         "/stroke/import/confirm" => vec![("token", "none"), ("keep_good", "yes")],
         "/security/passkeys/{passkey}/remove" | "/security/authenticator/remove" => Vec::new(),
         "/sign-out" | "/security/recovery-codes" | "/security/sessions/end-others" | "/security/sessions/{session}/end" | "/accounts/{account}/suspend"
         | "/accounts/{account}/reinstate" | "/accounts/{account}/reset-factor" | "/accounts/{account}/end-sessions" | "/patients/{patient}/activation"
-        | "/emergency/{emergency}/end" | "/patients/{patient}/proxies/{proxy}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" => Vec::new(),
+        | "/emergency/{emergency}/end" | "/patients/{patient}/proxies/{proxy}/end" | "/patients/{patient}/care-team/{member}/remove" | "/stroke/export" | "/requests/{request}/approve" | "/requests/{request}/use" | "/services/{service}/rotate"
+        | "/services/{service}/revoke" => Vec::new(),
         template => panic!("no sample form for POST {template}: add one here"),
     }
 }

@@ -161,7 +161,7 @@ async fn asvs_7_4_ended_by_anybody_means_on_the_next_request() {
     assert!(!lives(&site, nurse).await);
     let registrar = site.person(Role::Registrar);
     let fresh = site.sign_in_again(administrator).await;
-    assert_eq!(site.post(&fresh, &format!("/accounts/{}/reset-factor", registrar.id), &[]).await.status, 303);
+    crate::two_person::reset(&site, &fresh, registrar.id).await;
     assert!(!lives(&site, registrar).await, "a reset factor ends sessions");
 }
 

@@ -63,6 +63,8 @@ pub struct Site {
     pub other: Person,
     /// A nurse who comes and goes.
     pub locum: Person,
+    /// A second administrator.
+    pub deputy: Person,
     pub near: PatientId,
     pub far: PatientId,
     _key: tempfile::TempDir,
@@ -177,9 +179,10 @@ impl Site {
         }
         let other = join(&app, &visit, Role::Doctor, "other@site.example").await;
         let locum = join(&app, &visit, Role::Nurse, "locum@site.example").await;
+        let deputy = join(&app, &visit, Role::Administrator, "deputy@site.example").await;
         let (near, far) = (PatientId::from_bytes([0; 16]), PatientId::from_bytes([0; 16]));
         let router = wardkeep_web::router(web.clone());
-        let mut site = Self { router, app, web, clock, control, records, entropy, people, other, locum, near, far, _key: key };
+        let mut site = Self { router, app, web, clock, control, records, entropy, people, other, locum, deputy, near, far, _key: key };
         site.fill().await;
         site
     }

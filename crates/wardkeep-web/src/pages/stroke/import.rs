@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::extract::Multipart;
-use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use axum::response::Response;
+use http::StatusCode;
 use serde::Deserialize;
 use wardkeep_app::Error;
 use wardkeep_app::stroke::import::ImportReport;
@@ -13,7 +13,9 @@ use crate::error::{Fault, show_fault, shown_page};
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::documents::short_text;
+use crate::pages::log::attachment;
 use crate::pages::patients::Nothing;
+use crate::pages::security::fail_or_confirm;
 
 /// Largest import request.
 pub const FILE_BYTES_MAX: usize = 33 * 1024 * 1024;
@@ -103,13 +105,12 @@ pub async fn export_page(signed: Signed) -> Response {
 
 pub async fn export(Posted { signed, .. }: Posted<Nothing>) -> Response {
     match signed.web.app.export_stroke(&signed.ctx, &|_, _| {}).await {
-        Ok(csv) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"stroke-assessments.csv\""),
-            ];
-            (headers, csv).into_response()
-        }
-        Err(error) => signed.fail(&error),
+        Ok(csv) => csv_file(csv),
+        Err(error) => fail_or_confirm(&signed, &error, "/stroke/export"),
     }
+}
+
+/// The assessments as a download.
+pub(crate) fn csv_file(csv: Vec<u8>) -> Response {
+    attachment("text/csv; charset=utf-8", "stroke-assessments.csv", csv)
 }

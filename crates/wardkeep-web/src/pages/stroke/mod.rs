@@ -22,6 +22,7 @@ use crate::page::{FormErrors, Page, render, render_invalid};
 use crate::pages::chart::{Frame, patient_id};
 
 pub use form::{amend, amend_page, new_page, void, void_page, write};
+pub(crate) use import::csv_file;
 pub use import::{FILE_BYTES_MAX, check, confirm, export, export_page, import_page};
 pub use summary::summary;
 
