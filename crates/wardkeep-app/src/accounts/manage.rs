@@ -10,6 +10,7 @@ use wardkeep_store::{DocId, Document, Find, Seq, Term};
 
 use super::{AccountView, PAGE, Page};
 use crate::act::{Act, Side};
+use crate::throttle::Factor;
 use crate::{App, Ctx, Error, Result, kinds};
 
 fn refused(refusal: &AccountRefusal) -> Error {
@@ -97,7 +98,8 @@ impl App {
         act.commit().await.map(|_| ())
     }
 
-    /// Removes the second factor and recovery codes; the user is told and must enrol again.
+    /// Removes the second factor and recovery codes, and the waits that wrong tries brought; the user
+    /// is told and must enrol again.
     ///
     /// # Errors
     /// `Denied`, `NotFound`.
@@ -112,6 +114,8 @@ impl App {
         let mut act = Act::by(self, Side::Control, ctx, Class::FactorReset).permit(&permit).detail("account", hex::encode(account.bytes()));
         self.put_account(&mut act, opened.version, &Account { notice, ..opened.body.clone() })?;
         self.put_credentials(&mut act, account, credentials.version, &credentials.body.without_factor())?;
+        // Whatever a stranger guessed until nothing was looked at any more: the person stands here now.
+        self.counters(&Factor::OF_SIGN_IN.map(|factor| self.account_key(account, factor))).await?.clear(&mut act)?;
         let ended = self.end_sessions(&mut act, account, None, ctx.now()).await?;
         act.detail("sessions", ended.to_string()).commit().await.map(|_| ())
     }

@@ -181,6 +181,7 @@ mod tests {
         Credentials::new(String::new(), Moment(0)).enrolled(*b"12345678901234567890", 0, Recovery::default(), Moment(0))
     }
 
+    // ASVS 6.5.5
     #[test]
     fn codes_are_those_of_rfc_6238() {
         // Appendix B gives eight digits for SHA-1; authenticator apps show the last six.
@@ -190,6 +191,7 @@ mod tests {
         }
     }
 
+    // ASVS 6.5.1, 6.5.5
     #[test]
     fn a_time_step_counts_once_and_takes_the_earlier_ones_with_it() {
         let now = Moment(1_111_111_109_000);

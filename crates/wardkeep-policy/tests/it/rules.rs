@@ -239,6 +239,7 @@ fn silence_is_no() {
     }
 }
 
+// ASVS 8.4.2
 #[test]
 fn administrators_registrars_and_privacy_officers_never_get_clinical_content() {
     let forbidding = [
@@ -258,6 +259,7 @@ fn administrators_registrars_and_privacy_officers_never_get_clinical_content() {
     }
 }
 
+// ASVS 8.2.2
 #[test]
 fn only_those_who_treat_and_the_patient_get_clinical_content() {
     for role in Role::ALL {
@@ -273,6 +275,7 @@ fn only_those_who_treat_and_the_patient_get_clinical_content() {
     }
 }
 
+// ASVS 8.3.2
 #[test]
 fn a_change_of_state_or_care_takes_effect_with_the_next_question() {
     let mut permits = 0;
@@ -297,6 +300,7 @@ fn a_change_of_state_or_care_takes_effect_with_the_next_question() {
     assert!(permits > 60, "only {permits} permits");
 }
 
+// ASVS 7.5.3, 8.4.2
 #[test]
 fn what_needs_a_fresh_code_says_so_and_nothing_else_does() {
     for role in Role::ALL {

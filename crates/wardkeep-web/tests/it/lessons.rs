@@ -20,6 +20,7 @@ async fn cve_2026_24908_openemr_a_sort_order_from_outside_is_no_parameter() {
     }
 }
 
+// ASVS 8.2.2
 #[tokio::test]
 async fn cve_2026_25744_openemr_a_record_is_found_within_its_own_patient_alone() {
     let site = Site::open().await;
@@ -71,6 +72,7 @@ fn cve_2026_27898_vaultwarden_the_page_of_a_form_and_the_form_ask_for_the_same_a
     }
 }
 
+// ASVS 8.3.2
 #[tokio::test]
 async fn cve_2026_43913_vaultwarden_a_state_counts_as_much_as_a_role() {
     let site = Site::open().await;
@@ -100,6 +102,7 @@ async fn cve_2022_1177_openemr_exports_and_reports_take_the_same_policy_and_leav
     assert_eq!(site.app.read_log(&privacy, &exported, None).await.unwrap().rows.len(), 1);
 }
 
+// ASVS 6.3.2
 #[tokio::test]
 async fn openmrs_there_is_no_account_that_nobody_made() {
     let site = Site::open().await;

@@ -99,6 +99,7 @@ fn no_dependency_hides_in_another_section() {
     none("the checks here read [dependencies] only", &found);
 }
 
+// ASVS 6.5.3
 #[test]
 fn databases_networks_clocks_and_chance_stay_in_their_rooms() {
     let mut found = Vec::new();
