@@ -326,6 +326,19 @@ fn what_needs_a_fresh_code_says_so_and_nothing_else_does() {
     }
 }
 
+// ASVS 8.3.3
+#[test]
+fn a_background_job_may_do_its_job_and_nothing_in_anybodys_name() {
+    for job in ["keeper", "integrity-check", "stroke-projection", "invented"] {
+        for action in Action::ALL.iter().copied() {
+            let place = resource(action, PatientId::from_bytes([1; 16]), None, AccountId::from_bytes([2; 16]), Role::Nurse);
+            let facts = Facts { in_care: true, emergency: true, second_factor: true, fresh: true };
+            let allowed = shared().decide(Actor::Job { job }, action, place, facts).is_ok();
+            assert_eq!(allowed, action == Action::RunJob && job != "invented", "{job} {action:?}");
+        }
+    }
+}
+
 #[test]
 fn of_several_rules_that_forbid_the_first_in_the_files_is_named() {
     let chart = question(Role::Administrator, Action::OpenChart, Standing::InCare);
