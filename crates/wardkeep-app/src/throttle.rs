@@ -110,7 +110,7 @@ impl Counter {
 }
 
 /// The part of an address that one customer holds: an IPv6 address is cut to its /64.
-fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => ip.to_string(),
         Ok(IpAddr::V6(ip)) => {

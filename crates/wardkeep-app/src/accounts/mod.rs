@@ -5,6 +5,9 @@ mod links;
 mod manage;
 mod own;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use activation::place as activation_place;
+
 use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;

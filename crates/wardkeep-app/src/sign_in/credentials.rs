@@ -115,7 +115,7 @@ impl Recovery {
         self.hashes.len()
     }
     /// What is left after using the code; `None` when it is none of them.
-    fn without(&self, code: &str) -> Option<Self> {
+    pub(crate) fn without(&self, code: &str) -> Option<Self> {
         let given = Self::hash(&self.salt, code);
         let hashes: Vec<[u8; 32]> = self.hashes.iter().filter(|hash| !bool::from(hash.ct_eq(&given))).copied().collect();
         (hashes.len() < self.hashes.len()).then_some(Self { salt: self.salt, hashes })

@@ -17,6 +17,8 @@ use wardkeep_vault::Purpose;
 pub(crate) use credentials::{Credentials, Recovery, letters, plain_code, step_at};
 pub(crate) use hashing::Checked;
 pub use hashing::{HASHING_MAX, Hashing};
+#[cfg(any(test, fuzzing))]
+pub(crate) use {credentials::step_of, steps::otpauth};
 
 use crate::act::{Act, Side, Who};
 use crate::envelope::Opened;

@@ -27,9 +27,7 @@ impl App {
         let step = self.second_step(visit, token).await?;
         let secret = step.waiting.body.secret.ok_or_else(factor_exists)?;
         let key = base32(secret);
-        let issuer = percent(&self.hospital.name);
-        let label = format!("{issuer}:{}", percent(step.account.body.email.as_str()));
-        let uri = format!("otpauth://totp/{label}?secret={key}&issuer={issuer}&algorithm=SHA1&digits=6&period=30");
+        let uri = otpauth(&self.hospital.name, step.account.body.email.as_str(), &key);
         let letters: Vec<char> = key.chars().collect();
         let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
         Ok(Enrolment { uri, key: groups.join(" ") })
@@ -185,6 +183,13 @@ struct Finish {
 
 fn factor_exists() -> Error {
     Error::Refused("An authenticator app is set up already. Enter its code.".to_owned())
+}
+
+/// The address that authenticator apps read; `key` in base32.
+pub(crate) fn otpauth(hospital: &str, email: &str, key: &str) -> String {
+    let issuer = percent(hospital);
+    let label = format!("{issuer}:{}", percent(email));
+    format!("otpauth://totp/{label}?secret={key}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
 }
 
 /// RFC 3986 percent-encoding of everything that is not unreserved.

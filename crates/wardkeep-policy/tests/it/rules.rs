@@ -326,6 +326,31 @@ fn what_needs_a_fresh_code_says_so_and_nothing_else_does() {
     }
 }
 
+#[test]
+fn ghsa_v68v_openemr_a_permit_for_everything_opens_nothing_that_is_forbidden() {
+    let all = "@id(\"added\") @reason(\"Added.\") permit (principal, action, resource);";
+    let generous = with(all);
+    let mut forbidden = 0;
+    for role in Role::ALL {
+        for action in Action::ALL.iter().copied() {
+            for standing in standings(action) {
+                let asked = question(role, action, standing);
+                match asked.ask(shared()) {
+                    Err(denial) if denial.rule != "default" => {
+                        forbidden += 1;
+                        assert_eq!(asked.ask(&generous).unwrap_err().rule, denial.rule, "{asked:?}");
+                    }
+                    _ => {}
+                }
+                for state in [AccountState::Invited, AccountState::Suspended, AccountState::Closed] {
+                    assert!(Question { state, ..asked }.ask(&generous).is_err(), "{asked:?} {state:?}");
+                }
+            }
+        }
+    }
+    assert!(forbidden > 100, "only {forbidden} are forbidden");
+}
+
 // ASVS 8.3.3
 #[test]
 fn a_background_job_may_do_its_job_and_nothing_in_anybodys_name() {

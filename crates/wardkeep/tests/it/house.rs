@@ -171,6 +171,18 @@ fn every_crate_takes_the_lints_of_the_house_and_forbids_unsafe() {
 }
 
 #[test]
+fn ghsa_6pmc_openemr_no_other_program_is_started() {
+    let mut found = Vec::new();
+    for package in packages() {
+        for file in shipped(&package) {
+            let words = ["process::Command", "Command::new(", "libc::", "posix_spawn", "execve"];
+            found.extend(words.iter().filter(|word| file.text.contains(**word)).map(|word| format!("{}: {word}", file.path)));
+        }
+    }
+    none("these start or could start another program", &found);
+}
+
+#[test]
 fn no_lint_is_switched_off_without_a_reason() {
     // In pieces, so that this file passes itself.
     let attribute = ["[exp", "ect("].concat();
