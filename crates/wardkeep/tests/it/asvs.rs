@@ -17,9 +17,9 @@ const PAGE: &str = "docs/asvs.md";
 const LIST: &str = "docs/asvs/requirements.csv";
 /// Our verdicts, and what each means.
 const VERDICTS: [(&str, &str); 6] = [
-    ("A", "holds, and a test can show it"),
-    ("S", "holds by construction"),
-    ("P", "holds in part"),
+    ("A", "must hold, and a test can show it"),
+    ("S", "must hold by construction"),
+    ("P", "can hold in part only"),
     ("D", "is for those who run a hospital"),
     ("C", "concerns what is not there: it is absent, or off until somebody turns it on"),
     ("N", "does not apply"),
@@ -192,7 +192,7 @@ fn page(requirements: &[Requirement], carried: &BTreeMap<Id, Vec<Proof>>) -> Str
     for (verdict, words) in VERDICTS {
         writeln!(page, "- **{verdict}** {words}").unwrap();
     }
-    page.push_str("\nOf A, S and P a test is expected; where there is none the line says so.\n\n");
+    page.push_str("\nOf A, S and P a test is expected. Where the line says that there is none yet, do not take it that it holds.\n\n");
     summary(&mut page, requirements, carried);
     for (number, name) in (1..).zip(CHAPTERS) {
         write!(page, "\n## V{number} {name}\n\n| id | level | verdict | requirement | tests |\n| --- | --- | --- | --- | --- |\n").unwrap();
