@@ -8,13 +8,14 @@ mod machine;
 mod report;
 mod seed;
 mod server;
+mod sign_in_timing;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 use crate::cases::Group;
 use crate::driver::Bounds;
@@ -23,10 +24,15 @@ use wardkeep_mongod::ReplicaSet;
 
 /// Measures a wardkeep binary from outside.
 #[derive(Debug, Parser)]
-#[command(after_help = "Example:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:
   cargo build --release -p wardkeep
-  cargo run --release -p wardkeep-bench -- --binary target/release/wardkeep --patients 1000,100000 --json out.json")]
+  cargo run --release -p wardkeep-bench -- --binary target/release/wardkeep --patients 1000,100000 --json out.json"
+)]
 struct Options {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// The program to measure
     #[arg(long, default_value = "target/release/wardkeep")]
     binary: PathBuf,
@@ -59,8 +65,18 @@ struct Options {
     json: Option<PathBuf>,
 }
 
+/// What is measured apart.
+#[derive(Debug, Subcommand)]
+enum Other {
+    /// Compares how long sign-ins take of unknown, known and suspended names
+    SignInTiming(sign_in_timing::Options),
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(Other::SignInTiming(options)) = &options.other {
+        return sign_in_timing::run(options);
+    }
     let binary = options.binary.canonicalize().with_context(|| format!("{}: build it first", options.binary.display()))?;
     std::fs::create_dir_all(&options.data)?;
     let bounds = Bounds { rounds: options.rounds.max(1), time: Duration::from_secs_f64(options.seconds), requests: 50_000 };

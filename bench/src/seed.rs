@@ -128,8 +128,8 @@ struct Staff {
     tokens: Vec<String>,
 }
 
-async fn make(data: &Path, patients: u64, stroke_rows: u64) -> Result<Seeded> {
-    let entropy = machine::entropy()?;
+/// The use cases over the hospital in this directory.
+pub(crate) async fn open(data: &Path, entropy: &Entropy) -> Result<App> {
     let paths = Paths::new(data);
     let store = |path: &Path| SqliteStore::open(path, SqliteOptions::default()).map(Arc::new);
     let (control, records) = (store(&paths.control())?, store(&paths.records())?);
@@ -140,7 +140,12 @@ async fn make(data: &Path, patients: u64, stroke_rows: u64) -> Result<Seeded> {
         paths: Some(paths),
         node: wardkeep_app::hospital::NODE.to_owned(),
     };
-    let app = App::open(parts, &machine::visit(&entropy)).await?;
+    Ok(App::open(parts, &machine::visit(entropy)).await?)
+}
+
+async fn make(data: &Path, patients: u64, stroke_rows: u64) -> Result<Seeded> {
+    let entropy = machine::entropy()?;
+    let app = open(data, &entropy).await?;
     let mut staff = Staff { app: app.clone(), entropy: entropy.clone(), tokens: Vec::new() };
     let mut doctors = Vec::new();
     for number in 1..=DOCTORS {

@@ -21,6 +21,8 @@ pub mod emergency;
 pub(crate) mod entries;
 pub mod envelope;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod hospital;
 pub mod integrity;
 pub mod keeper;

@@ -44,6 +44,8 @@ pub(crate) enum Factor {
 }
 
 impl Factor {
+    /// Those that a sign-in asks for.
+    pub(crate) const OF_SIGN_IN: [Factor; 3] = [Factor::Password, Factor::Totp, Factor::Recovery];
     fn code(self) -> &'static str {
         match self {
             Factor::Password => "password",
@@ -112,7 +114,7 @@ impl Counter {
 }
 
 /// The part of an address that one customer holds: an IPv6 address is cut to its /64.
-fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
         Ok(IpAddr::V4(ip)) => ip.to_string(),
         Ok(IpAddr::V6(ip)) => {

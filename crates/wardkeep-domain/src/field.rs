@@ -77,5 +77,6 @@ pub fn text(field: &'static str, value: &str, min: usize, max: usize, lines: boo
     if value.chars().any(bad) {
         return Err(FieldError::new(field, "Remove characters that cannot be printed."));
     }
-    Ok(value.replace("\r\n", "\n"))
+    // One sort of line break, so that what was kept is kept again as it is.
+    Ok(value.replace("\r\n", "\n").replace('\r', "\n"))
 }

@@ -125,8 +125,8 @@ impl<T: DeserializeOwned> FromRequest<Web> for VisitorPosted<T> {
     }
 }
 
-async fn read_pairs(request: Request, web: &Web) -> Result<Vec<(String, String)>, Fault> {
-    match axum::extract::Form::<Vec<(String, String)>>::from_request(request, web).await {
+pub(crate) async fn read_pairs<S: Send + Sync>(request: Request, state: &S) -> Result<Vec<(String, String)>, Fault> {
+    match axum::extract::Form::<Vec<(String, String)>>::from_request(request, state).await {
         Ok(axum::extract::Form(pairs)) => {
             let mut names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
             names.sort_unstable();
@@ -141,7 +141,7 @@ async fn read_pairs(request: Request, web: &Web) -> Result<Vec<(String, String)>
 }
 
 /// All form fields are text, so the pairs become a JSON object of strings.
-fn typed<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, Fault> {
+pub(crate) fn typed<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, Fault> {
     let object =
         pairs.into_iter().filter(|(name, _)| name != "csrf").map(|(name, value)| (name, serde_json::Value::String(value))).collect();
     serde_json::from_value(serde_json::Value::Object(object)).map_err(|_| Fault::Malformed)

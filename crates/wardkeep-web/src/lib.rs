@@ -10,6 +10,8 @@ pub mod csrf;
 mod draft;
 pub mod error;
 pub mod extract;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod guard;
 pub mod headers;
 pub mod limits;

@@ -68,7 +68,7 @@ impl Web {
 pub struct RequestId(pub [u8; 16]);
 
 /// "Chromium on Linux" from a user agent: enough to recognise one's own device, nothing more.
-fn device(agent: &str) -> String {
+pub(crate) fn device(agent: &str) -> String {
     let pick = |table: &[(&str, &'static str)]| table.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     let browser = pick(&[("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chromium"), ("Safari/", "Safari"), ("curl/", "curl")]);
     let system = pick(&[

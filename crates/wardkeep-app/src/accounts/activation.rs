@@ -16,7 +16,7 @@ use crate::throttle::Factor;
 use crate::{App, Ctx, Error, Result, kinds};
 
 /// Where a code's document lies, and the hash kept in it.
-fn place(code: &str) -> (DocId, [u8; 32]) {
+pub(crate) fn place(code: &str) -> (DocId, [u8; 32]) {
     let hash = digest(&[b"activation".as_slice(), plain_code(code).as_bytes()].concat());
     (DocId(hash.first_chunk().copied().unwrap_or_default()), hash)
 }

@@ -14,6 +14,7 @@ use crate::act::{Act, Side};
 use crate::envelope::Opened;
 use crate::requests::Approval;
 use crate::sign_in::Credentials;
+use crate::throttle::Factor;
 use crate::{App, Ctx, Error, Result, kinds};
 
 fn refused(refusal: &AccountRefusal) -> Error {
@@ -101,7 +102,8 @@ impl App {
         act.commit().await.map(|_| ())
     }
 
-    /// Removes the second factor, passkeys too, and recovery codes; the user is told and must enrol again.
+    /// Removes the second factor, passkeys too, and recovery codes, and the waits that wrong tries
+    /// brought; the user is told and must enrol again.
     ///
     /// # Errors
     /// `Denied`, `NotFound`; `SecondPerson` when somebody else could decide on it.
@@ -136,6 +138,8 @@ impl App {
         }
         self.put_account(&mut act, opened.version, &Account { notice, ..opened.body.clone() })?;
         self.put_credentials(&mut act, account, credentials.version, &credentials.body.without_factor())?;
+        // Whatever a stranger guessed until nothing was looked at any more: the person stands here now.
+        self.counters(&Factor::OF_SIGN_IN.map(|factor| self.account_key(account, factor))).await?.clear(&mut act)?;
         let ended = self.end_sessions(&mut act, account, None, ctx.now()).await?;
         act.detail("sessions", ended.to_string()).commit().await.map(|_| ())
     }

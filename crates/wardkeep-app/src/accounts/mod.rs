@@ -10,6 +10,9 @@ mod units;
 
 pub use factors::NewApp;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use activation::place as activation_place;
+
 use wardkeep_domain::AccountId;
 use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;

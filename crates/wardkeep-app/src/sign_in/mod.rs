@@ -24,6 +24,8 @@ pub(crate) use passkeys::{PASSKEYS_MAX, no_passkey, passkey_name};
 pub use passkeys::{PasskeyView, Question};
 pub use relying_party::RelyingParty;
 pub(crate) use relying_party::{Asked, Passkey};
+#[cfg(any(test, fuzzing))]
+pub(crate) use steps::otpauth;
 pub(crate) use ticket::{Holder, Ticket};
 
 use crate::act::{Act, Side, Who};

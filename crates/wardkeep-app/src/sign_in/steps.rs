@@ -31,9 +31,7 @@ impl App {
     /// A secret as authenticator apps take it.
     pub(crate) fn enrolment_of(&self, account: &Account, secret: [u8; 20]) -> Enrolment {
         let key = base32(secret);
-        let issuer = percent(&self.hospital.name);
-        let label = format!("{issuer}:{}", percent(account.email.as_str()));
-        let uri = format!("otpauth://totp/{label}?secret={key}&issuer={issuer}&algorithm=SHA1&digits=6&period=30");
+        let uri = otpauth(&self.hospital.name, account.email.as_str(), &key);
         let letters: Vec<char> = key.chars().collect();
         let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
         Enrolment { uri, key: groups.join(" ") }
@@ -177,6 +175,13 @@ pub(super) struct Finish {
 
 pub(super) fn factor_exists() -> Error {
     Error::Refused("A second factor is set up already. Use it.".to_owned())
+}
+
+/// The address that authenticator apps read; `key` in base32.
+pub(crate) fn otpauth(hospital: &str, email: &str, key: &str) -> String {
+    let issuer = percent(hospital);
+    let label = format!("{issuer}:{}", percent(email));
+    format!("otpauth://totp/{label}?secret={key}&issuer={issuer}&algorithm=SHA1&digits=6&period=30")
 }
 
 /// RFC 3986 percent-encoding of everything that is not unreserved.

@@ -29,7 +29,7 @@ const START_MS: i64 = 1_795_600_000_000;
 pub(crate) struct House {
     pub(crate) app: App,
     pub(crate) records: Arc<dyn Store>,
-    control: Arc<dyn Store>,
+    pub(crate) control: Arc<dyn Store>,
     entropy: Entropy,
     now_ms: AtomicI64,
     key: TempDir,
@@ -187,7 +187,7 @@ pub(crate) fn patient_form(mrn: &str) -> PatientForm {
 }
 
 /// What an authenticator app shows.
-fn code(key: &str, now: Moment) -> String {
+pub(crate) fn code(key: &str, now: Moment) -> String {
     let seconds = u64::try_from(now.0).unwrap() / 1000;
     Builder::new().with_secret(Secret::try_from_base32(key).unwrap()).build().unwrap().generate(seconds).to_string()
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod factors;
+#[cfg(test)]
 mod hospital;
 #[cfg(test)]
 mod import;

@@ -19,6 +19,7 @@ fn skewed(house: &House, ms: i64) -> Visit {
     Visit { now: Moment(visit.now.0 + ms), ..visit }
 }
 
+// ASVS 7.4.1, 7.4.2, 8.3.2
 #[tokio::test]
 async fn a_session_works_on_every_node_and_ends_on_every_node_with_the_next_request() {
     let house = House::new().await;
@@ -36,6 +37,7 @@ async fn a_session_works_on_every_node_and_ends_on_every_node_with_the_next_requ
     assert!(matches!(two.authenticate(house.visit(), &token).await, Err(Error::SignedOut)));
 }
 
+// ASVS 6.3.1
 #[tokio::test]
 async fn wrong_passwords_are_counted_together_whichever_node_they_come_to() {
     let house = House::new().await;

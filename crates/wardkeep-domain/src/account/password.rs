@@ -19,12 +19,17 @@ impl std::fmt::Debug for Password {
 /// Passwords that are guessed first, eight characters and longer, lower case, one a line.
 const COMMON: &str = include_str!("common_passwords.txt");
 
+/// Letters and digits alone: `Northgate-General 1` is `northgategeneral1` to a guesser.
+fn joined(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
 /// The user's own words, as a guesser would try them.
 fn parts(word: &str) -> Vec<String> {
     let word = word.to_lowercase();
     let mut parts: Vec<String> =
         word.split(|c: char| !c.is_alphanumeric()).filter(|part| part.chars().count() >= 4).map(str::to_owned).collect();
-    parts.push(word);
+    parts.extend([joined(&word), word]);
     parts
 }
 
@@ -71,7 +76,8 @@ impl Password {
         if COMMON.lines().any(|common| common == folded) {
             return refused("This is one of the passwords that are guessed first. Use several unrelated words.".to_owned());
         }
-        if own_words.iter().flat_map(|word| parts(word)).any(|part| is_built_from(&folded, &part)) {
+        let typed = [joined(&folded), folded];
+        if own_words.iter().flat_map(|word| parts(word)).any(|part| typed.iter().any(|typed| is_built_from(typed, &part))) {
             return refused("Do not build it from your name, your address or the hospital's name.".to_owned());
         }
         Ok(password)
@@ -92,6 +98,7 @@ mod tests {
         Password::new(text, &OWN).err().map(|error| error.message)
     }
 
+    // ASVS 6.2.5, 6.2.9
     #[test]
     fn long_phrases_with_any_characters_are_taken() {
         for good in ["velvet orchard counts rain", "8 Bäume im Wind", "correcthorsebatterystaple", "moreau and three other horses"] {
@@ -99,6 +106,7 @@ mod tests {
         }
     }
 
+    // ASVS 6.2.11
     #[test]
     fn short_common_repeated_and_own_words_are_refused_with_the_reason() {
         for (bad, why) in [
@@ -107,6 +115,9 @@ mod tests {
             ("aaaaaaaaaaaa", "over and over"),
             ("moreau2026!", "your name"),
             ("northgate1", "your name"),
+            ("NorthgateGeneralHospital7", "your name"),
+            ("Northgate-General-Hospital", "your name"),
+            ("ana-moreau-99", "your name"),
             ("ana.moreau@example.org", "your name"),
         ] {
             assert!(refusal(bad).unwrap_or_default().contains(why), "{bad}");

@@ -23,6 +23,7 @@ fn questions() -> Vec<Question> {
     questions
 }
 
+// ASVS 8.1.1
 #[test]
 fn the_table_is_as_reviewed() {
     let policy = Policy::embedded().unwrap();
@@ -36,6 +37,7 @@ fn the_table_is_as_reviewed() {
     settings.bind(|| insta::assert_snapshot!("matrix", render(&policy)));
 }
 
+// ASVS 8.1.1
 #[test]
 fn every_action_is_in_the_table() {
     let text = render(&Policy::embedded().unwrap());
@@ -45,6 +47,7 @@ fn every_action_is_in_the_table() {
     assert_eq!(Action::ALL.len(), wanted.len(), "two actions share a name");
 }
 
+// ASVS 8.3.2
 #[test]
 fn an_account_that_is_not_active_may_do_nothing() {
     let policy = Policy::embedded().unwrap();
@@ -60,6 +63,7 @@ fn an_account_that_is_not_active_may_do_nothing() {
     assert!(count > 5_000, "only {count} questions asked");
 }
 
+// ASVS 6.3.3
 #[test]
 fn a_session_without_a_second_factor_may_do_nothing() {
     let policy = Policy::embedded().unwrap();

@@ -297,6 +297,7 @@ fn silence_is_no() {
     }
 }
 
+// ASVS 8.4.2
 #[test]
 fn administrators_registrars_and_privacy_officers_never_get_clinical_content() {
     let forbidding = [
@@ -319,6 +320,7 @@ fn administrators_registrars_and_privacy_officers_never_get_clinical_content() {
 /// What a stroke coordinator may do in a chart.
 const STROKE: [Action; 3] = [Action::ReadAssessment, Action::WriteAssessment, Action::AmendAssessment];
 
+// ASVS 8.2.2
 #[test]
 fn only_those_who_treat_and_the_patient_get_clinical_content() {
     for role in Role::ALL {
@@ -336,6 +338,7 @@ fn only_those_who_treat_and_the_patient_get_clinical_content() {
     }
 }
 
+// ASVS 8.3.2
 #[test]
 fn a_change_of_state_or_care_takes_effect_with_the_next_question() {
     let mut permits = 0;
@@ -360,6 +363,7 @@ fn a_change_of_state_or_care_takes_effect_with_the_next_question() {
     assert!(permits > 60, "only {permits} permits");
 }
 
+// ASVS 7.5.3, 8.4.2
 #[test]
 fn what_needs_a_fresh_code_says_so_and_nothing_else_does() {
     for role in Role::ALL {
@@ -382,6 +386,44 @@ fn what_needs_a_fresh_code_says_so_and_nothing_else_does() {
     ] {
         let stale = Question { fresh: false, ..question(role, action, Standing::Hospital) };
         assert!(stale.ask(shared()).unwrap_err().step_up, "{role:?} {action:?}");
+    }
+}
+
+#[test]
+fn ghsa_v68v_openemr_a_permit_for_everything_opens_nothing_that_is_forbidden() {
+    let all = "@id(\"added\") @reason(\"Added.\") permit (principal, action, resource);";
+    let generous = with(all);
+    let mut forbidden = 0;
+    for role in Role::ALL {
+        for action in Action::ALL.iter().copied() {
+            for standing in standings(action) {
+                let asked = question(role, action, standing);
+                match asked.ask(shared()) {
+                    Err(denial) if denial.rule != "default" => {
+                        forbidden += 1;
+                        assert_eq!(asked.ask(&generous).unwrap_err().rule, denial.rule, "{asked:?}");
+                    }
+                    _ => {}
+                }
+                for state in [AccountState::Invited, AccountState::Suspended, AccountState::Closed] {
+                    assert!(Question { state, ..asked }.ask(&generous).is_err(), "{asked:?} {state:?}");
+                }
+            }
+        }
+    }
+    assert!(forbidden > 100, "only {forbidden} are forbidden");
+}
+
+// ASVS 8.3.3
+#[test]
+fn a_background_job_may_do_its_job_and_nothing_in_anybodys_name() {
+    for job in ["keeper", "integrity-check", "stroke-projection", "invented"] {
+        for action in Action::ALL.iter().copied() {
+            let place = resource(action, PatientId::from_bytes([1; 16]), None, AccountId::from_bytes([2; 16]), Role::Nurse);
+            let facts = Facts { in_care: true, emergency: true, second_factor: true, fresh: true, ..Facts::default() };
+            let allowed = shared().decide(Actor::Job { job }, action, place, facts).is_ok();
+            assert_eq!(allowed, action == Action::RunJob && job != "invented", "{job} {action:?}");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ fn places() -> Vec<Context<'static>> {
     ]
 }
 
+// ASVS 6.7.1, 8.4.1
 #[test]
 fn every_pair_of_places_keys_and_purposes_refuses_each_others_documents() {
     let house = house();
@@ -52,6 +53,7 @@ fn every_pair_of_places_keys_and_purposes_refuses_each_others_documents() {
     }
 }
 
+// ASVS 8.4.1
 #[test]
 fn a_document_of_another_hospital_is_refused() {
     let (here, there) = (vault(1), vault(4));
@@ -60,6 +62,7 @@ fn a_document_of_another_hospital_is_refused() {
     assert_eq!(there.open_own(Purpose::Staff, &PLACE, &sealed).unwrap_err(), OpenError::Commitment);
 }
 
+// ASVS 8.4.1
 #[test]
 fn a_wrapped_patient_key_opens_only_for_its_patient_epoch_and_hospital() {
     let (here, there) = (vault(1), vault(4));

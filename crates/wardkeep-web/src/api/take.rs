@@ -195,16 +195,16 @@ impl<T: DeserializeOwned> FromRequest<Web> for Body<T> {
     async fn from_request(request: Request, web: &Web) -> Result<Self, Refused> {
         is_type(request.headers(), "application/json")?;
         let bytes = whole_body(request, web).await?;
-        // The place is told, never the value: it may be a patient's.
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            let what =
-                if error.is_data() { "a field there is unknown, missing, repeated or of a wrong type" } else { "it is not JSON there" };
-            Refused::told(
-                Fault::Malformed,
-                format!("The body was not understood at line {}, column {}: {what}.", error.line(), error.column()),
-            )
-        })
+        read(&bytes).map(Self).map_err(|words| Refused::told(Fault::Malformed, words))
     }
+}
+
+/// The one JSON parser, with its words. The place is told, never the value: it may be a patient's.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = if error.is_data() { "a field there is unknown, missing, repeated or of a wrong type" } else { "it is not JSON there" };
+        format!("The body was not understood at line {}, column {}: {what}.", error.line(), error.column())
+    })
 }
 
 impl<T: ToSchema> Takes for Body<T> {
@@ -254,7 +254,7 @@ pub const FILE_TYPE: &str = "x-file-type";
 pub const FILE_DESCRIPTION: &str = "x-file-description";
 
 /// A header of percent-encoded UTF-8; empty when it is not there.
-fn decoded(headers: &HeaderMap, name: &'static str) -> Result<String, Refused> {
+pub(crate) fn decoded(headers: &HeaderMap, name: &'static str) -> Result<String, Refused> {
     let wrong = || FieldError::new(name, "Send this header as percent-encoded UTF-8.");
     let text = headers.get(HeaderName::from_static(name)).map_or(Ok(""), |value| value.to_str()).map_err(|_| wrong())?;
     let mut bytes = Vec::with_capacity(text.len());

@@ -7,6 +7,7 @@ use wardkeep_domain::account::Role;
 
 use crate::api_site::{Api, ORIGIN, PASSWORD, request, shape};
 
+// ASVS 6.3.3
 #[tokio::test]
 async fn a_sign_in_takes_two_steps_and_the_first_token_opens_nothing() {
     let api = Api::open().await;
@@ -24,6 +25,7 @@ async fn a_sign_in_takes_two_steps_and_the_first_token_opens_nothing() {
     insta::assert_snapshot!(shape(&me.json, &["id"]));
 }
 
+// ASVS 6.5.1
 #[tokio::test]
 async fn a_recovery_code_signs_in_once() {
     let api = Api::open().await;
@@ -51,6 +53,7 @@ async fn an_unknown_name_a_wrong_password_and_no_body_get_in_nowhere() {
     assert_eq!((wrong.refusal(), &wrong.json["error"]["message"]), (unknown.refusal(), &unknown.json["error"]["message"]));
 }
 
+// ASVS 7.4.1
 #[tokio::test]
 async fn a_token_ends_with_its_session() {
     let api = Api::open().await;
@@ -61,6 +64,7 @@ async fn a_token_ends_with_its_session() {
     assert_eq!(api.get(Role::Doctor, "/api/v1/me").await.refusal(), (401, "signed_out".to_owned()));
 }
 
+// ASVS 7.5.2
 #[tokio::test]
 async fn own_sessions_are_listed_and_ended() {
     let api = Api::open().await;
@@ -76,6 +80,7 @@ async fn own_sessions_are_listed_and_ended() {
     assert_eq!(api.with(&second, "GET", "/api/v1/me", None).await.status, 401);
 }
 
+// ASVS 7.2.4, 7.5.3
 #[tokio::test]
 async fn a_fresh_code_gives_a_new_token_and_ends_the_old_one() {
     let api = Api::open().await;

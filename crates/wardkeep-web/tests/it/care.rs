@@ -141,6 +141,7 @@ async fn a_proxy_that_is_ended_ends_with_the_next_request() {
     assert_eq!(site.post(&registrar, &end, &[]).await.status, StatusCode::NOT_FOUND, "once");
 }
 
+// ASVS 8.2.2, 8.2.3
 #[tokio::test]
 async fn a_marked_record_is_read_by_its_author_the_permitted_and_the_patient() {
     let site = Site::open().await;

@@ -168,6 +168,7 @@ async fn over_tls_cookies_and_transport_are_bound_to_the_host_and_on_loopback_th
     }
 }
 
+// ASVS 7.4.1, 7.4.4
 #[tokio::test]
 async fn signing_out_clears_what_the_browser_kept_and_the_session_is_over() {
     let site = Site::open().await;

@@ -68,6 +68,7 @@ async fn a_restricted_result_offers_it_and_a_reason_with_a_code_opens_one_chart_
     assert!(!site.get(Some(&doctor), "/").await.text().contains("End now"));
 }
 
+// ASVS 8.2.2, 8.3.2
 #[tokio::test]
 async fn it_opens_nothing_else_to_nobody_else_and_ends_at_once() {
     let site = Site::open().await;

@@ -20,6 +20,7 @@ async fn cve_2026_24908_openemr_a_sort_order_from_outside_is_no_parameter() {
     }
 }
 
+// ASVS 8.2.2
 #[tokio::test]
 async fn cve_2026_25744_openemr_a_record_is_found_within_its_own_patient_alone() {
     let site = Site::open().await;
@@ -71,6 +72,7 @@ fn cve_2026_27898_vaultwarden_the_page_of_a_form_and_the_form_ask_for_the_same_a
     }
 }
 
+// ASVS 8.3.2
 #[tokio::test]
 async fn cve_2026_43913_vaultwarden_a_state_counts_as_much_as_a_role() {
     let site = Site::open().await;
@@ -100,6 +102,7 @@ async fn cve_2022_1177_openemr_exports_and_reports_take_the_same_policy_and_leav
     assert_eq!(site.app.read_log(&privacy, &exported, None).await.unwrap().rows.len(), 1);
 }
 
+// ASVS 6.3.2
 #[tokio::test]
 async fn openmrs_there_is_no_account_that_nobody_made() {
     let site = Site::open().await;
@@ -121,4 +124,102 @@ async fn a_nurse_amends_the_own_note_and_is_shown_the_form_for_no_other() {
     let amend = form("/patients/{patient}/records/{record}/amend");
     assert_eq!(site.post(nurse, &page(own), &amend).await.status, 303);
     assert_eq!(site.post(nurse, &page(others), &amend).await.status, 403);
+}
+
+// ASVS 8.2.1, 8.2.2
+#[tokio::test]
+async fn cve_2026_24487_openemr_a_patients_session_opens_the_own_chart_and_nothing_else() {
+    let site = Site::open().await;
+    site.app.set_pace(crate::pace::HURRY);
+    let patient = site.person(Role::Patient).clone();
+    // What belongs to everybody who has an account, or shows who they are: with `far` in the address
+    // everything else must be closed, whatever the method.
+    for route in routes().iter().filter(|route| route.path.contains("{patient}")) {
+        let request = crate::samples::sample(&site, route, Some(&patient), Some(&patient.token), site.far, 1).await;
+        let answer = site.raw(request).await;
+        let what = format!("{} {}", route.method, route.path);
+        assert!(matches!(answer.status.as_u16(), 403 | 404), "{what}: {}", answer.status);
+        for canary in [crate::site::FAR_FAMILY, crate::site::FAR_MRN, "Quillon", "Canaryallergy"] {
+            assert!(!answer.text().contains(canary), "{canary} in {what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2026_24898_openemr_no_door_is_internal() {
+    let site = Site::open().await;
+    let near = site.near;
+    let inside = [("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1"), ("forwarded", "for=127.0.0.1"), ("x-internal", "1")];
+    let more = [("x-original-url", "/sign-in"), ("x-rewrite-url", "/sign-in"), ("x-http-method-override", "GET"), ("host", "localhost")];
+    for route in routes().iter().filter(|route| matches!(route.guard, Guard::Signed(_))) {
+        let mut request = crate::samples::sample(&site, route, None, None, near, 1).await;
+        for (name, value) in inside.iter().chain(&more) {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let answer = site.raw(request).await;
+        let away = answer.status == 401 || answer.header("location") == "/sign-in";
+        assert!(away, "{} {}: {}", route.method, route.path, answer.status);
+    }
+}
+
+#[tokio::test]
+async fn cve_2023_24057_and_28465_hapi_a_path_or_host_that_almost_is_ours_is_not_ours() {
+    let site = Site::open().await;
+    let doctor = site.person(Role::Doctor);
+    for next in
+        ["/security/../log", "/securityx@evil.example", "//127.0.0.1:8080/log", "/log%2f..", "http://127.0.0.1:8080/log", "/log/", "log"]
+    {
+        let page = site.get(Some(doctor), &format!("/security/confirm?next={next}")).await.text();
+        assert!(page.contains("name=\"next\" value=\"/security\""), "{next}");
+    }
+    let near = site.near;
+    for path in
+        [format!("/patients/{near}x"), format!("/patients/{near}/recordsx"), format!("/patientsx/{near}"), "/static/../static-x".to_owned()]
+    {
+        assert!(matches!(site.get(Some(doctor), &path).await.status.as_u16(), 400 | 404), "{path}");
+    }
+    for origin in ["http://127.0.0.1:80800", "http://127.0.0.1:8080.evil.example", "http://xn--127.0.0.1:8080", "http://127.0.0.1"] {
+        let mut request = crate::site::post(Some(&doctor.token), "/theme", &[("csrf", &doctor.csrf), ("theme", "dark"), ("back", "/")]);
+        request.headers_mut().remove("sec-fetch-site");
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        assert_eq!(site.raw(request).await.status, 403, "{origin}");
+    }
+}
+
+// ASVS 6.3.3, 6.3.4
+#[tokio::test]
+async fn bahmni_a_sign_in_in_progress_opens_no_door_of_the_api_either() {
+    let site = Site::open().await;
+    let doctor = site.person(Role::Doctor);
+    let password = wardkeep_domain::account::password::Password::typed(PASSWORD);
+    let pending = site.app.sign_in(&site.visit(), &doctor.email, &password).await.unwrap().token;
+    for route in routes().iter().filter(|route| matches!(route.guard, Guard::Signed(_))) {
+        let request = crate::samples::sample(&site, route, None, Some(&pending), site.near, 1).await;
+        let answer = site.raw(request).await;
+        let away = answer.status == 401 || answer.header("location") == "/sign-in";
+        assert!(away, "{} {}: {}", route.method, route.path, answer.status);
+    }
+}
+
+#[tokio::test]
+async fn medplum_a_file_belongs_to_its_patient_and_is_found_through_nobody_else() {
+    let site = Site::open().await;
+    let registrar = site.ctx(site.person(Role::Registrar)).await;
+    // Somebody who cares for both: only the wrong pairing can be the reason.
+    site.app.assign_care(&registrar, site.near, &site.other.email).await.unwrap();
+    let document = site.document(site.far).await;
+    for (patient, status) in [(site.far, 200), (site.near, 404)] {
+        for rest in ["", "/file"] {
+            let path = format!("/patients/{patient}/documents/{document}{rest}");
+            assert_eq!(site.get(Some(&site.other), &path).await.status, status, "{path}");
+        }
+        for rest in ["", "/content", "/raw"] {
+            let path = format!("/api/v1/patients/{patient}/documents/{document}{rest}");
+            let call = crate::site::request("GET", None, &path).header("authorization", format!("Bearer {}", site.other.token));
+            assert_eq!(site.raw(call.body(axum::body::Body::empty()).unwrap()).await.status, status, "{path}");
+        }
+    }
+    for path in [format!("/documents/{document}"), format!("/files/{document}"), format!("/api/v1/documents/{document}")] {
+        assert_eq!(site.get(Some(&site.other), &path).await.status, 404, "{path}");
+    }
 }

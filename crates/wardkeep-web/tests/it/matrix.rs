@@ -103,6 +103,7 @@ fn drifted(route: &Route, refusal: Option<u16>, status: u16) -> bool {
     }
 }
 
+// ASVS 8.2.1, 8.2.2, 8.3.1
 #[tokio::test]
 async fn the_matrix_of_roles_routes_ownership_and_states_is_as_committed() {
     let mut site = Site::open().await;

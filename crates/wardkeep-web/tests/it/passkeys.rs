@@ -144,6 +144,7 @@ async fn whatever_is_wrong_with_a_passkey_the_answer_is_the_same() {
     }
 }
 
+// ASVS 6.7.2
 #[tokio::test]
 async fn a_question_is_answered_once_soon_and_by_the_browser_that_asked() {
     let site = Site::open().await;
@@ -266,6 +267,7 @@ async fn something_to_sign_in_with_always_stays() {
     assert_eq!(site.post(&doctor, &format!("/security/passkeys/{id}/remove"), &[]).await.header("location"), "/security");
 }
 
+// ASVS 6.5.7
 #[tokio::test]
 async fn adding_and_removing_want_a_fresh_factor_a_name_and_a_device_that_checks() {
     let site = Site::open().await;
@@ -299,6 +301,7 @@ async fn adding_and_removing_want_a_fresh_factor_a_name_and_a_device_that_checks
     assert_eq!(site.post(&nurse, &format!("/security/passkeys/{id}/remove"), &[]).await.status, 404, "somebody else's");
 }
 
+// ASVS 6.3.3
 #[tokio::test]
 async fn a_first_sign_in_with_a_passkey_gives_recovery_codes_and_a_reset_takes_the_passkey() {
     let site = Site::open().await;
@@ -389,6 +392,7 @@ async fn when_the_log_cannot_be_written_a_passkey_signs_nobody_in_and_changes_no
     assert!(!site.get(Some(&doctor), "/security").await.text().contains("Blue key"));
 }
 
+// ASVS 7.1.2
 #[tokio::test]
 async fn a_sixth_session_ends_the_oldest_and_says_so() {
     let site = Site::open().await;

@@ -45,6 +45,7 @@ async fn an_unknown_name_a_wrong_password_and_a_suspended_account_get_the_same_a
     assert_eq!(answers.len(), 1, "{answers:#?}");
 }
 
+// ASVS 6.3.1
 #[tokio::test]
 async fn cve_2023_54347_dropping_the_cookie_resets_no_counter_and_unknown_names_wait_alike() {
     let site = Site::open().await;
@@ -62,6 +63,7 @@ async fn cve_2023_54347_dropping_the_cookie_resets_no_counter_and_unknown_names_
     assert_eq!(site.knock("/sign-in", &[("email", "doctor@site.example"), ("password", PASSWORD)]).await.status, 303);
 }
 
+// ASVS 6.3.3
 #[tokio::test]
 async fn bahmni_a_sign_in_in_progress_opens_no_door() {
     let site = Site::open().await;
@@ -78,6 +80,7 @@ async fn bahmni_a_sign_in_in_progress_opens_no_door() {
     assert_eq!(site.raw(pending(&token, "GET", "/sign-in/code", "")).await.header("location"), "/sign-in");
 }
 
+// ASVS 6.5.1
 #[tokio::test]
 async fn a_code_counts_once_and_a_sign_in_in_progress_ends_with_it() {
     let site = Site::open().await;
@@ -101,6 +104,7 @@ async fn a_code_counts_once_and_a_sign_in_in_progress_ends_with_it() {
     assert_eq!((used.header("location"), used.cookie("wardkeep-session")), ("/sign-in", None), "used up");
 }
 
+// ASVS 7.2.1, 7.2.3
 #[tokio::test]
 async fn asvs_7_2_4_a_planted_session_is_never_adopted() {
     let site = Site::open().await;
@@ -122,6 +126,7 @@ async fn lives(site: &Site, person: &Person) -> bool {
     site.get(Some(person), "/security").await.status == 200
 }
 
+// ASVS 7.3.1, 7.3.2
 #[tokio::test]
 async fn a_session_ends_when_nobody_uses_it_and_after_twelve_hours_whatever_happens() {
     for (role, idle) in [(Role::Doctor, IDLE_MS_MAX), (Role::Patient, PATIENT_IDLE_MS_MAX)] {
@@ -144,8 +149,9 @@ async fn a_session_ends_when_nobody_uses_it_and_after_twelve_hours_whatever_happ
     assert!(!lives(&site, doctor).await, "twelve hours");
 }
 
+// ASVS 7.4.2, 7.4.5, 7.5.2
 #[tokio::test]
-async fn asvs_7_4_ended_by_anybody_means_on_the_next_request() {
+async fn ended_by_anybody_means_on_the_next_request() {
     let site = Site::open().await;
     let (doctor, administrator) = (site.person(Role::Doctor), site.person(Role::Administrator));
     let second = site.sign_in_again(doctor).await;
@@ -165,6 +171,7 @@ async fn asvs_7_4_ended_by_anybody_means_on_the_next_request() {
     assert!(!lives(&site, registrar).await, "a reset factor ends sessions");
 }
 
+// ASVS 7.2.4, 7.5.1, 7.5.3
 #[tokio::test]
 async fn exports_and_factors_want_a_code_of_the_last_five_minutes_and_then_there_is_a_new_token() {
     let site = Site::open().await;
@@ -194,6 +201,7 @@ async fn exports_and_factors_want_a_code_of_the_last_five_minutes_and_then_there
     assert_eq!(site.raw(post(Some(&token), "/log/export", &[("csrf", ctx.form_token())])).await.status, 200);
 }
 
+// ASVS 6.4.1
 #[tokio::test]
 async fn a_link_works_once_and_for_a_while() {
     let site = Site::open().await;

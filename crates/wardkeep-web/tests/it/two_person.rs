@@ -93,6 +93,7 @@ async fn whoever_decides_on_requests_is_let_in_by_two_and_others_by_one() {
     }
 }
 
+// ASVS 6.4.4
 #[tokio::test]
 async fn a_factor_is_reset_by_two_people_neither_of_whom_it_belongs_to() {
     let site = Site::open().await;

@@ -102,6 +102,7 @@ fn no_dependency_hides_in_another_section() {
     none("the checks here read [dependencies] only", &found);
 }
 
+// ASVS 6.5.3
 #[test]
 fn databases_networks_clocks_and_chance_stay_in_their_rooms() {
     let mut found = Vec::new();
@@ -170,6 +171,18 @@ fn every_crate_takes_the_lints_of_the_house_and_forbids_unsafe() {
     for package in packages() {
         assert!(manifest(&package).contains("[lints]\nworkspace = true\n"), "{package} does not take the workspace's lints");
     }
+}
+
+#[test]
+fn ghsa_6pmc_openemr_no_other_program_is_started() {
+    let mut found = Vec::new();
+    for package in packages() {
+        for file in shipped(&package) {
+            let words = ["process::Command", "Command::new(", "libc::", "posix_spawn", "execve"];
+            found.extend(words.iter().filter(|word| file.text.contains(**word)).map(|word| format!("{}: {word}", file.path)));
+        }
+    }
+    none("these start or could start another program", &found);
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 // `cfg(test)` tells clippy that helpers in here may unwrap as well.
 #[cfg(test)]
+mod asvs;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_input;
@@ -21,6 +23,8 @@ mod engines;
 mod failover;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod pathways;
 #[cfg(test)]
 mod source;
 #[cfg(test)]
