@@ -79,6 +79,34 @@ step('the administrator invites staff, who choose passwords and set up their sec
   await administrator.look('health');
 });
 
+step('the administrator makes a service account, whose secret is shown once', async () => {
+  const { administrator } = people;
+  await administrator.go('/accounts');
+  await administrator.page.getByRole('link', { name: 'Service accounts' }).click();
+  await administrator.page.getByRole('link', { name: 'New service account' }).click();
+  if (new URL(administrator.page.url()).pathname === '/security/confirm') await confirm(administrator);
+  await administrator.page.waitForURL('**/services/new');
+  await button(administrator.page, 'Make the service account').click();
+  await administrator.page.getByText('Choose at least one thing that it may do.').first().waitFor();
+  await administrator.look('service-new');
+  await administrator.page.getByLabel('Name', { exact: true }).fill('Posture watcher');
+  await administrator.page.getByLabel('Purpose').fill('Watches the posture of this hospital');
+  await administrator.page.getByLabel('Read health and alarms').check();
+  await administrator.page.getByLabel('Days until it expires').fill('90');
+  await button(administrator.page, 'Make the service account').click();
+  const client = await administrator.page.locator('#client-id').innerText();
+  const secret = await administrator.page.locator('#client-secret').innerText();
+  await administrator.look('service-secret');
+  const call = (path, options) => fetch(new URL(path, hospital.origin), options);
+  const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: client, client_secret: secret });
+  const { access_token: token } = await (await call('/api/v1/token', { method: 'POST', body })).json();
+  const health = await call('/api/v1/health', { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(health.status, 200);
+  await administrator.go('/services');
+  assert.ok(!(await administrator.page.content()).includes(secret), 'shown once');
+  await administrator.look('services');
+});
+
 step('the doctor registers a patient; a form with errors comes back with its values', async () => {
   const { doctor } = people;
   await doctor.go('/');
