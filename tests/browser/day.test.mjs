@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launch, Person } from './lib/browser.mjs';
 import { Hospital } from './lib/hospital.mjs';
+import { exportByTwo, makeServiceAccount } from './lib/house.mjs';
 import { acceptLink, button, confirm, firstSignIn, invite, password, patientForm, recordForm, sealed, signIn } from './lib/people.mjs';
 
 const STAFF = {
@@ -77,6 +78,10 @@ step('the administrator invites staff, who choose passwords and set up their sec
   assert.equal(await administrator.page.getByRole('row').filter({ hasText: 'example.org' }).count(), 5);
   await administrator.go('/health');
   await administrator.look('health');
+});
+
+step('the administrator makes a service account, whose secret is shown once', async () => {
+  await makeServiceAccount(people.administrator, hospital);
 });
 
 step('the doctor registers a patient; a form with errors comes back with its values', async () => {
@@ -337,38 +342,8 @@ step('the coordinator imports the file of 5,110 rows in the browser', async () =
     await doctor.page.waitForURL('**/stroke/export');
     await button(doctor.page, 'Download the CSV').click();
   }
-  // So many rows need a second person.
-  await doctor.page.getByRole('heading', { name: 'This needs a second person' }).waitFor();
-  await doctor.look('request-ask');
-  await doctor.page.getByLabel('Why is it needed?').fill('For the yearly report to the registry.');
-  await button(doctor.page, 'Ask for a second person').click();
-  await doctor.page.waitForURL('**/requests');
-  await doctor.look('requests');
-  const { privacy } = people;
-  await privacy.go('/');
-  await privacy.page.getByRole('link', { name: 'Decide' }).click();
-  await privacy.page.getByRole('link', { name: 'Decide on: Export more than 500 stroke assessments' }).click();
-  await privacy.look('request-decide');
-  const request = privacy.page.url();
-  await button(privacy.page, 'Approve').click();
-  if (new URL(privacy.page.url()).pathname === '/security/confirm') {
-    await confirm(privacy);
-    await privacy.page.waitForURL(request);
-    await button(privacy.page, 'Approve').click();
-  }
-  await privacy.page.getByText('The request is approved.').first().waitFor();
-  await doctor.go('/requests');
-  await doctor.page.getByText('Ready to use').waitFor();
-  await doctor.page.getByRole('link', { name: 'Open the request: Export more than 500 stroke assessments' }).click();
-  await doctor.look('request-use');
-  const exported = doctor.page.waitForEvent('download');
-  await button(doctor.page, 'Download the CSV').click();
-  if (new URL(doctor.page.url()).pathname === '/security/confirm') {
-    await confirm(doctor);
-    await doctor.page.waitForURL(request);
-    await button(doctor.page, 'Download the CSV').click();
-  }
-  const csv = readFileSync(await (await exported).path(), 'utf8');
+  const exported = await exportByTwo(doctor, people.privacy);
+  const csv = readFileSync(await exported.path(), 'utf8');
   assert.equal(csv, good, 'the export is the file that was imported');
 });
 

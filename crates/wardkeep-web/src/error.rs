@@ -70,12 +70,7 @@ pub fn show(error: &Error) -> Shown {
             "There is nothing here",
             "The page does not exist, or it is not open to you. Check the address, or go back to your start page.",
         ),
-        Error::SecondPerson(_) => shown(
-            StatusCode::CONFLICT,
-            "second_person",
-            "This needs a second person",
-            "One person may not do this alone. Ask for it on the pages, under Requests; once somebody else has approved it, you do it there.",
-        ),
+        Error::SecondPerson(_) => second_person(),
         Error::Invalid(errors) => shown(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Some entries need correction", errors.to_string()),
         Error::Conflict { .. } => shown(
             StatusCode::CONFLICT,
@@ -113,6 +108,15 @@ pub fn show(error: &Error) -> Shown {
             "Nothing was changed. Tell your administrator the request number below.",
         ),
     }
+}
+
+fn second_person() -> Shown {
+    shown(
+        StatusCode::CONFLICT,
+        "second_person",
+        "This needs a second person",
+        "One person may not do this alone. Ask for it on the pages, under Requests; once somebody else has approved it, you do it there.",
+    )
 }
 
 fn out_of_reach(code: &'static str, title: &'static str, words: &'static str) -> Shown {

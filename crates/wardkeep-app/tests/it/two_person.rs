@@ -133,6 +133,8 @@ async fn an_approval_is_used_up_with_the_act_or_not_at_all() {
     let uses = futures::future::join_all((0..4).map(|_| house.app.use_request(&first, request))).await;
     assert_eq!(uses.iter().filter(|used| matches!(used, Ok(Used::Invited { .. }))).count(), 1);
     assert_eq!(deciders(&house).await.0, 3);
+    let report = house.app.verify_records(&house.operator(), &|_, _| {}).await.unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 #[tokio::test]
