@@ -138,7 +138,7 @@ impl Policy {
             for action in Action::ALL.iter().copied() {
                 for held in standings(who, action) {
                     let (actor, action, resource, facts) = Case { who, id: None, action, held, account: Role::Nurse }.question();
-                    for rule in self.deciding(actor, action, resource, facts) {
+                    for rule in kinds_of(resource).into_iter().flat_map(|resource| self.deciding(actor, action, resource, facts)) {
                         let of = reach.entry(rule.id.clone()).or_default();
                         if of.last() != Some(&who) {
                             of.push(who);
@@ -148,6 +148,16 @@ impl Policy {
             }
         }
         reach
+    }
+}
+
+/// A request of either sort that rules tell apart; anything else is as it is.
+fn kinds_of(resource: Resource) -> Vec<Resource> {
+    match resource {
+        Resource::Request { asked_by, about, .. } => {
+            ["reset_factor", "export_log"].map(|kind| Resource::Request { kind, asked_by, about }).to_vec()
+        }
+        resource => vec![resource],
     }
 }
 

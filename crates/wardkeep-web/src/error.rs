@@ -101,13 +101,17 @@ pub fn show(error: &Error) -> Shown {
             "Look whether it was saved",
             "The answer of the store was lost, so it is not known whether this was saved. Look first, and send it again only when it is not there.",
         ),
-        Error::Internal(_) => shown(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "Something went wrong",
-            "Nothing was changed. Tell your administrator the request number below.",
-        ),
+        Error::Internal(_) => internal(),
     }
+}
+
+fn internal() -> Shown {
+    shown(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "Something went wrong",
+        "Nothing was changed. Tell your administrator the request number below.",
+    )
 }
 
 fn second_person() -> Shown {

@@ -187,7 +187,7 @@ fn house() -> Vec<Route> {
         form("/reviews/emergency/{emergency}", Signed(ReviewAccess), reviews::decide),
         form("/reviews/questions/{question}", Signed(ReviewAccess), reviews::answer),
         page("/reviews/clearances", Signed(ReviewAccess), clearances::page),
-        form("/reviews/clearances", Signed(GrantClearance), clearances::clear),
+        form("/reviews/clearances/give", Signed(GrantClearance), clearances::clear),
         form("/reviews/clearances/end", Signed(ReviewAccess), clearances::unclear),
         page("/reviews/unusual", Signed(ReviewAccess), unusual::list),
         page("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::case),

@@ -151,7 +151,7 @@ async fn why_not_is_answered_from_the_care_team_and_shows_on_the_patients_own_pa
     let ask = |who: &str, mrn: &str| Ask { who: who.to_owned(), action: "open_chart".to_owned(), mrn: mrn.to_owned(), ..Ask::default() };
     let told = house.app.explain(&privacy, &ask("other@test.example", "1000001")).await.unwrap();
     assert!(!told.told.verdict.allowed && told.person && told.patient);
-    assert_eq!(told.told.flips.iter().map(|flip| flip.fact).collect::<Vec<_>>(), [Fact::InCare]);
+    assert_eq!(told.told.flips.iter().map(|flip| flip.fact).collect::<Vec<_>>(), [Fact::InCare, Fact::Emergency]);
     let told = house.app.explain(&house.operator(), &ask("doctor@test.example", "1000001")).await.unwrap();
     assert_eq!((told.told.verdict.allowed, told.told.verdict.rule.as_str()), (true, "doctor-in-care"));
     house.app.suspend(&house.operator(), other.account_id()).await.unwrap();

@@ -40,6 +40,12 @@ pub(crate) fn hashes(count: usize) -> Vec<Hash> {
     (0..count as u64).map(|number| leaf_hash(&number.to_be_bytes())).collect()
 }
 
+/// The classes of the first release: what comes later must not change the vectors.
+const CODES: [u16; 54] = [
+    1, 2, 3, 4, 5, 20, 21, 22, 23, 24, 25, 26, 27, 28, 40, 41, 42, 43, 44, 45, 46, 47, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72,
+    73, 80, 81, 82, 83, 84, 100, 101, 102, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128,
+];
+
 pub(crate) fn leaf(number: u64) -> Leaf {
     let byte = number as u8;
     let commit = |label, part: u8| Commitment::new(&Salt([byte ^ part; 32]), label, &[&[byte, part], b"field"]);
@@ -49,7 +55,7 @@ pub(crate) fn leaf(number: u64) -> Leaf {
         boot: [byte.wrapping_add(1); 16],
         sequence: number,
         event: EventId([byte.wrapping_add(2); 16]),
-        class: Class::ALL[number as usize % Class::ALL.len()].0,
+        class: Class::from_code(CODES[number as usize % CODES.len()]).unwrap(),
         outcome: [Outcome::Success, Outcome::Denied, Outcome::Failed][number as usize % 3],
         actor: commit(Label::Actor, 1),
         subject: commit(Label::Subject, 2),

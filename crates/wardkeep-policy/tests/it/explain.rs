@@ -68,7 +68,7 @@ fn can_turn(fact: Fact, actor: Actor, resource: Resource) -> bool {
         Fact::InCare | Fact::Author | Fact::Emergency => chart && role != Role::Patient,
         Fact::Own | Fact::Proxy => chart && role == Role::Patient,
         Fact::Marked => chart,
-        Fact::Oneself => account,
+        Fact::Oneself => account || matches!(resource, Resource::Request { .. }),
     }
 }
 
@@ -91,7 +91,8 @@ fn a_doctor_who_does_not_care_for_the_patient_is_told_that_care_would_open_the_c
     let (actor, action, resource, facts) = case.question();
     let told = shared().explain(actor, action, resource, facts);
     assert!(!told.verdict.allowed);
-    let [flip] = told.flips.as_slice() else { panic!("{told:?}") };
+    let [flip, emergency] = told.flips.as_slice() else { panic!("{told:?}") };
+    assert_eq!((emergency.fact, emergency.then.rule.as_str()), (Fact::Emergency, "emergency-opens"));
     assert_eq!((flip.fact, flip.holds, flip.then.rule.as_str()), (Fact::InCare, true, "doctor-in-care"));
     assert_eq!(flip.then.file.as_deref(), Some("doctor.cedar"));
     // Care changes nothing for an administrator: the rule that forbids is named, and no way around it.

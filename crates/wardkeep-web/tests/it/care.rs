@@ -165,11 +165,11 @@ async fn a_marked_record_is_read_by_its_author_the_permitted_and_the_patient() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(refused.text().contains("marked as sensitive") && !refused.text().contains("Secretresult"), "{}", refused.text());
     assert_eq!(status(&site, &nurse, &format!("{record}/amend")).await, StatusCode::FORBIDDEN);
-    let wrong = site.post(&officer, "/reviews/clearances", &[("email", &nurse.email), ("mark", "gossip")]).await;
+    let wrong = site.post(&officer, "/reviews/clearances/give", &[("email", &nurse.email), ("mark", "gossip")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     // Another mark does not help.
     for (mark, expected) in [("psychiatric", StatusCode::FORBIDDEN), ("hiv", StatusCode::OK)] {
-        let given = site.post(&officer, "/reviews/clearances", &[("email", &nurse.email), ("mark", mark)]).await;
+        let given = site.post(&officer, "/reviews/clearances/give", &[("email", &nurse.email), ("mark", mark)]).await;
         assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.text());
         assert_eq!(status(&site, &nurse, &record).await, expected, "{mark}");
     }

@@ -233,6 +233,10 @@ const UNLOGGED: &[&str] = &[
     // Nobody is named: no proxy, no unit of this hospital.
     "GET /my/others",
     "POST /units/leave",
+    "POST /units/join",
+    "GET /reviews/emergency/{emergency}",
+    "POST /reviews/emergency/{emergency}",
+    "POST /reviews/questions/{question}",
     "POST /reviews/clearances/end",
     "POST /stroke/import/confirm",
     "POST /sign-in/code",

@@ -325,7 +325,7 @@ async fn a_first_sign_in_with_a_passkey_gives_recovery_codes_and_a_reset_takes_t
     let signed = sign_in(&site, &mut device).await;
     let ctx = site.app.authenticate(site.visit(), &signed.cookie("wardkeep-session").unwrap()).await.unwrap();
     let administrator = site.person(Role::Administrator);
-    assert_eq!(site.post(administrator, &format!("/accounts/{}/reset-factor", ctx.account_id()), &[]).await.status, 303);
+    crate::two_person::reset(&site, administrator, ctx.account_id()).await;
     assert!(site.app.authenticate(site.visit(), &signed.cookie("wardkeep-session").unwrap()).await.is_err(), "sessions end");
     refused(&sign_in(&site, &mut device).await, "reset");
     let pending = site.knock("/sign-in", &[("email", "new@site.example"), ("password", PASSWORD)]).await;

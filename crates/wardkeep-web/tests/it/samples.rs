@@ -154,7 +154,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/account" => vec![("email", "patient@site.example")],
         "/patients/{patient}/unit" => vec![("unit", "")],
         "/patients/{patient}/proxies" => vec![("proxy_email", "nobody@site.example")],
-        "/reviews/clearances" => vec![("email", "nobody@site.example"), ("mark", "hiv")],
+        "/reviews/clearances/give" => vec![("email", "nobody@site.example"), ("mark", "hiv")],
         "/reviews/clearances/end" => vec![("account", "none"), ("mark", "hiv")],
         "/units" => vec![("unit", "Ward {number}")],
         "/units/join" => vec![("unit", "Ward none"), ("email", "doctor@site.example")],

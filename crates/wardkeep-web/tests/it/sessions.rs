@@ -94,6 +94,7 @@ async fn a_token_that_somebody_kept_opens_nothing_after_whatever_ended_the_sessi
                 let second = site.sign_in_again(&kept).await;
                 drop(site.post(&second, "/security/sessions/end-others", &[]).await);
             }
+            "reset-factor" => crate::two_person::reset(&site, &site.sign_in_again(administrator).await, kept.id).await,
             verb => {
                 let administrator = site.sign_in_again(administrator).await;
                 drop(site.post(&administrator, &format!("/accounts/{}/{verb}", kept.id), &[]).await);
