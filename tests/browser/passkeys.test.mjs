@@ -106,6 +106,8 @@ step('two passkeys are set up, each with a name', async () => {
   await addPasskey(administrator, 'Office laptop again');
   await administrator.page.getByText('This device has a passkey for this account already.').waitFor();
   await administrator.device.plug();
+  // The notice about the first one goes with its page.
+  await administrator.go('/security');
   await addPasskey(administrator, 'Blue key');
   await administrator.page.getByText('The passkey is set up.').waitFor();
   [key] = await administrator.device.held();
