@@ -55,6 +55,9 @@ export class Hospital {
     hospital.origin = `http://${host}:${hospital.port}`;
     hospital.folder = mkdtempSync(join(tmpdir(), 'wardkeep-browser-'));
     hospital.data = join(hospital.folder, 'hospital');
+    // Hospitals that share a set of MongoDB members have databases of their own.
+    const records = process.env.WARDKEEP_RECORDS;
+    if (records) process.env.WARDKEEP_RECORDS = records.replace(/\/(\w+)(?=\?|$)/, `/$1_${hospital.port}`);
     hospital.command('init', '--name', name, '--origin', hospital.origin);
     await hospital.serve();
     return hospital;
