@@ -1,10 +1,11 @@
 // Who may open a chart beyond the care team: in an emergency, on the unit, in the patient's stead;
 // and how the patient and the privacy officer follow it. Runs in order, like the day.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, Person } from './lib/browser.mjs';
 import { Hospital } from './lib/hospital.mjs';
 import { acceptLink, button, firstSignIn, invite, patientForm } from './lib/people.mjs';
+import { steps } from './lib/steps.mjs';
 
 const STAFF = {
   doctor: { email: 'ana.moreau@example.org', name: 'Dr Ana Moreau', role: 'doctor', password: 'velvet orchard counts rain' },
@@ -23,15 +24,7 @@ let hospital;
 let browser;
 let chart;
 const people = {};
-let failed;
-function step(name, does) {
-  test(name, async () => {
-    if (failed) throw new Error(`not tried, because this failed: ${failed}`);
-    failed = name;
-    await does();
-    failed = undefined;
-  });
-}
+const step = steps();
 
 async function register(person, { email, name, password }) {
   await person.go('/register');

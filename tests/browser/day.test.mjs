@@ -2,11 +2,12 @@
 // does it. The steps build on each other and run in order.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, Person } from './lib/browser.mjs';
 import { Hospital } from './lib/hospital.mjs';
 import { exportByTwo, makeServiceAccount } from './lib/house.mjs';
 import { acceptLink, button, confirm, firstSignIn, invite, password, patientForm, recordForm, sealed, signIn } from './lib/people.mjs';
+import { steps } from './lib/steps.mjs';
 
 const STAFF = {
   doctor: { email: 'ana.moreau@example.org', name: 'Dr Ana Moreau', role: 'doctor', password: 'velvet orchard counts rain' },
@@ -24,16 +25,7 @@ let chart;
 let record;
 const people = {};
 
-/** The steps build on each other: after one that fails, the others say so and end. */
-let failed;
-function step(name, does) {
-  test(name, async () => {
-    if (failed) throw new Error(`not tried, because this failed: ${failed}`);
-    failed = name;
-    await does();
-    failed = undefined;
-  });
-}
+const step = steps();
 
 before(async () => {
   hospital = await Hospital.init();

@@ -1,10 +1,11 @@
 // Passkeys in a real Chromium with a made authenticator: set up, used alone, used to confirm, refused,
 // copied, removed. The steps build on each other and run in order.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, Person } from './lib/browser.mjs';
 import { Hospital } from './lib/hospital.mjs';
 import { acceptLink, button, firstSignIn, invite, password } from './lib/people.mjs';
+import { steps } from './lib/steps.mjs';
 
 const ADMINISTRATOR = { email: 'ines.navarro@example.org', name: 'Ines Navarro', password: 'copper lantern drifts north' };
 const NURSE = { email: 'nila.patel@example.org', name: 'Nila Patel', role: 'nurse', password: 'amber river folds maps' };
@@ -16,15 +17,7 @@ let nurse;
 let laptop;
 let key;
 
-let failed;
-function step(name, does) {
-  test(name, async () => {
-    if (failed) throw new Error(`not tried, because this failed: ${failed}`);
-    failed = name;
-    await does();
-    failed = undefined;
-  });
-}
+const step = steps();
 
 /** The authenticator of one person's browser: what it holds can be taken out and put in again. */
 class Device {

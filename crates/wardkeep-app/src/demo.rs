@@ -26,13 +26,15 @@ pub struct DemoAccount {
 }
 
 /// (role, e-mail, name, password). The passwords are printed: they protect nothing.
-const ACCOUNTS: [(Role, &str, &str, &str); 7] = [
+const ACCOUNTS: [(Role, &str, &str, &str); 9] = [
     (Role::Administrator, "admin@demo.example", "Ines Navarro", "copper lantern drifts north"),
     (Role::Doctor, "doctor@demo.example", "Dr Ana Moreau", "velvet orchard counts rain"),
     (Role::Doctor, "doctor2@demo.example", "Dr Luis Silva", "marble heron sings twice"),
     (Role::Nurse, "nurse@demo.example", "Nila Patel", "amber river folds maps"),
     (Role::Registrar, "registrar@demo.example", "Tomas Berg", "quiet engine paints hills"),
     (Role::PrivacyOfficer, "privacy@demo.example", "Mara Lindqvist", "silver kettle maps stars"),
+    (Role::StrokeCoordinator, "coordinator@demo.example", "Cleo Ray", "wooden comet hums softly"),
+    (Role::Researcher, "researcher@demo.example", "Remy Falk", "linen compass walks slow"),
     (Role::Patient, "patient@demo.example", "Grace Okafor", "orange ladder meets tide"),
 ];
 
@@ -122,6 +124,10 @@ const TEXTS: [(RecordType, &str, &str); 8] = [
     ),
     (RecordType::Note, "Family discussion", "Explained the findings and the plan. Questions answered; written information given."),
 ];
+/// Where the first patients lie, and who works there.
+const UNIT: &str = "Stroke unit";
+const UNIT_STAFF: [&str; 2] = ["doctor2@demo.example", "coordinator@demo.example"];
+const UNIT_PATIENTS: usize = 12;
 /// Patients made side by side, so that they share commits.
 const AT_ONCE: usize = 16;
 
@@ -142,6 +148,7 @@ pub fn accounts() -> Vec<DemoAccount> {
 
 /// Who works in the demo, signed in.
 struct Staff {
+    administrator: Ctx,
     doctors: Vec<Ctx>,
     registrar: Ctx,
 }
@@ -156,6 +163,10 @@ impl App {
             return Err(Error::Refused("only a demo hospital is filled with invented data".to_owned()));
         }
         let staff = self.demo_staff(visit).await?;
+        self.add_unit(&staff.administrator, UNIT).await?;
+        for email in UNIT_STAFF {
+            self.join_unit(&staff.administrator, UNIT, email).await?;
+        }
         let seeds: Vec<u64> = (1..=patients as u64).collect();
         let mut made = futures::stream::iter(seeds).map(|seed| self.demo_patient(&staff, seed)).buffered(AT_ONCE);
         let mut done = 0;
@@ -163,6 +174,9 @@ impl App {
         while let Some(patient) = made.next().await {
             let patient = patient?;
             first.get_or_insert(patient);
+            if done < UNIT_PATIENTS as u64 {
+                self.place_patient(&staff.registrar, patient, UNIT).await?;
+            }
             done += 1;
             progress(done, patients as u64);
         }
@@ -176,7 +190,7 @@ impl App {
 
     async fn demo_staff(&self, visit: &Visit) -> Result<Staff> {
         let operator = self.operator(visit.clone());
-        let (mut doctors, mut registrar) = (Vec::new(), None);
+        let (mut administrator, mut doctors, mut registrar) = (None, Vec::new(), None);
         for (role, email, name, password) in ACCOUNTS {
             let form = NewAccount {
                 email: email.to_owned(),
@@ -193,12 +207,14 @@ impl App {
             let ctx = self.demo_sign_in(visit, email, password).await?;
             match role {
                 Role::Doctor => doctors.push(ctx),
+                Role::Administrator => administrator = Some(ctx),
                 Role::Registrar => registrar = Some(ctx),
                 _ => {}
             }
         }
         let registrar = registrar.ok_or_else(|| Error::Internal("the demo has no registrar".to_owned()))?;
-        Ok(Staff { doctors, registrar })
+        let administrator = administrator.ok_or_else(|| Error::Internal("the demo has no administrator".to_owned()))?;
+        Ok(Staff { administrator, doctors, registrar })
     }
 
     /// First sign-in with enrolment, as a person would do it.

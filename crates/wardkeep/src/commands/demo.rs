@@ -75,11 +75,11 @@ fn clear(part: &Path) -> Result<(), Failure> {
 
 async fn accounts(house: &House) -> Result<(String, Vec<Value>), Failure> {
     let mut text = String::from("A throw-away hospital: everything in it is invented. Accounts and their codes of this half minute:\n\n");
-    text.push_str(&format!("  {:<16} {:<32} {:<34} CODE\n", "ROLE", "EMAIL", "PASSWORD"));
+    text.push_str(&format!("  {:<19} {:<32} {:<34} CODE\n", "ROLE", "EMAIL", "PASSWORD"));
     let mut values = Vec::new();
     for account in demo::accounts() {
         let code = house.app.demo_code(&house.visit(), &account.email).await?;
-        text.push_str(&format!("  {:<16} {:<32} {:<34} {code}\n", account.role, account.email, account.password));
+        text.push_str(&format!("  {:<19} {:<32} {:<34} {code}\n", account.role, account.email, account.password));
         values
             .push(json!({"role": account.role, "name": account.name, "email": account.email, "password": account.password, "code": code}));
     }

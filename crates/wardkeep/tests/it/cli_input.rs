@@ -252,7 +252,7 @@ fn a_demo_that_was_killed_starts_clean_and_a_second_one_waits_its_turn() {
 
     let made = demo(&data, &["--no-serve", "--json"]);
     assert_eq!(made.code, 0, "{made:?}");
-    assert_eq!(made.json()["accounts"].as_array().unwrap().len(), 7);
+    assert_eq!(made.json()["accounts"].as_array().unwrap().len(), 9);
     assert!(!data.with_extension("part").exists());
     assert_eq!(run_in(&data, &["verify", "--records"]).code, 0);
 
