@@ -196,3 +196,44 @@ step('a proxy reads the record in the patient’s stead, and no longer once ende
   await registrar.page.getByText('The proxy has ended.').waitFor();
   assert.equal((await parent.go(chart)).status(), 404);
 });
+
+step('a marked record is not shown to the unit, until the privacy officer permits it', async () => {
+  const { doctor, oncall, privacy } = people;
+  await doctor.go(`${chart}/records/new`);
+  await doctor.page.getByLabel('Type').selectOption({ label: 'Note' });
+  await doctor.page.getByLabel('Title').fill('Serology');
+  await doctor.page.getByLabel('Sensitive').selectOption({ label: 'HIV' });
+  await doctor.page.getByLabel('Text').fill('Result of the second test.');
+  await button(doctor.page, 'Sign and file').click();
+  await doctor.page.waitForURL(/\/records\/[0-9a-f-]{36}$/);
+  await oncall.go(`${chart}/records`);
+  await oncall.page.getByText('1 record is not shown.').waitFor();
+  await oncall.look('records-marked');
+  await privacy.go('/reviews/clearances');
+  await privacy.look('clearances-empty');
+  await privacy.page.getByLabel('Work email').fill(STAFF.oncall.email);
+  await privacy.page.getByLabel('Records marked as').selectOption({ label: 'HIV' });
+  await button(privacy.page, 'Give the permission').click();
+  await privacy.page.getByText('The permissions are changed.').waitFor();
+  await privacy.look('clearances');
+  await oncall.go(`${chart}/records`);
+  await oncall.page.getByRole('link', { name: /Serology/ }).waitFor();
+  await oncall.look('records-permitted');
+});
+
+step('unusual access is listed with its reasons', async () => {
+  const { privacy } = people;
+  await privacy.go('/reviews/unusual');
+  await privacy.page.getByRole('link', { name: /Dr Tom Brandt/ }).first().waitFor();
+  await privacy.look('unusual');
+  await privacy.page.getByRole('link', { name: /Dr Tom Brandt/ }).first().click();
+  await privacy.page.getByRole('heading', { level: 1 }).waitFor();
+  await privacy.look('unusual-case');
+});
+
+step('after all of it everything verifies', async () => {
+  await hospital.stop();
+  assert.deepEqual(hospital.command('verify', '--records').findings, []);
+  await hospital.serve();
+  Object.values(people).forEach(person => person.sound());
+});
