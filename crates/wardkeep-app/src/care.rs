@@ -15,7 +15,8 @@ use wardkeep_vault::Purpose;
 use crate::access::{CARE_MEMBERS_MAX, CareMember, CareTeam};
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
-use crate::patients::{PatientRow, invalid};
+use crate::error::invalid;
+use crate::patients::PatientRow;
 use crate::{App, Ctx, Error, Result, kinds};
 
 #[derive(Clone, Debug)]

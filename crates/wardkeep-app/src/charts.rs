@@ -188,7 +188,7 @@ fn access_row(ctx: &Ctx, event: &ClearEvent) -> AccessRow {
         what: class.map_or("unknown", Class::name).to_owned(),
         words: class.map_or("Did something this version does not know", audit::words).to_owned(),
         refused: event.actor.outcome == Outcome::Denied as u8,
-        emergency: class == Some(Class::BreakGlassOpened) || event.actor.rule.as_deref() == Some("emergency-opens"),
+        emergency: event.actor.in_emergency(),
         own: who.kind == "account" && who.id == hex::encode(ctx.account_id().bytes()),
         reason: event.detail("reason").map(str::to_owned),
         event: event.event.0,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::commitment::Label;
-use wardkeep_ledger::{Class, Commitment, EventId, Receipt, Salt};
-use wardkeep_policy::{Action, Held, Resource};
+use wardkeep_ledger::{Class, Commitment, EventId, Outcome, Receipt, Salt};
+use wardkeep_policy::{Action, Fact, Held, Resource};
 use wardkeep_store::{Owner, Term};
 use wardkeep_vault::{Context, PatientKey, Purpose};
 
@@ -121,6 +121,19 @@ pub struct ActorPart {
     pub actor_salt: [u8; 32],
     /// Present when the event is about no patient.
     pub about: Option<About>,
+}
+
+impl ActorPart {
+    /// The facts that held when policy was asked; none where the event does not say.
+    pub(crate) fn held(&self) -> Held {
+        self.asked.as_ref().and_then(|asked| Held::parse(&asked.facts)).unwrap_or_default()
+    }
+    /// Was it done by the right of an emergency access, and not of the care relationship?
+    pub(crate) fn in_emergency(&self) -> bool {
+        let done = self.outcome == Outcome::Success as u8;
+        let opened = self.class == Class::BreakGlassOpened as u16;
+        done && (opened || (self.held().holds(Fact::Emergency) && !self.held().holds(Fact::InCare)))
+    }
 }
 
 /// The question that policy answered, without its people: enough to put it to other rules.

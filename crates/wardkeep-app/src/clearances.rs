@@ -7,12 +7,13 @@ use serde::Deserialize;
 use wardkeep_domain::account::{Account, AccountState};
 use wardkeep_domain::name::Email;
 use wardkeep_domain::record::Mark;
-use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId};
+use wardkeep_domain::{AccountId, FieldErrors, PatientId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Resource};
-use wardkeep_store::{DocId, Find, Term};
+use wardkeep_store::{DocId, Document, Find, Term};
 
 use crate::act::{Act, Side};
+use crate::error::invalid;
 use crate::{App, Ctx, Error, Result, kinds};
 
 /// The part of a record that says who may read it.
@@ -22,14 +23,10 @@ struct Marked {
     author: AccountId,
 }
 
-/// Most marked records of one patient.
-const MARKED_MAX: usize = 10_000;
+/// Marked records looked at together.
+const BATCH: usize = 256;
 /// Most people with a permission that are listed.
 const CLEARED_MAX: usize = 500;
-
-fn invalid(words: &str) -> Error {
-    Error::Invalid(FieldErrors(vec![FieldError::new("email", words)]))
-}
 
 impl App {
     pub(crate) fn marked_term(&self, patient: PatientId) -> Term {
@@ -44,16 +41,21 @@ impl App {
         if ctx.own_patient() == Some(patient) {
             return Ok(HashSet::new());
         }
-        let query = Find { kind: kinds::RECORD, all_of: vec![self.marked_term(patient)], before: None, since: None, limit: MARKED_MAX };
-        let documents = self.records.find(&query).await?;
-        if documents.is_empty() {
-            return Ok(HashSet::new());
-        }
-        let key = self.patient_key(patient, ctx.now()).await?;
         let cleared = ctx.account().map(|account| account.clearances.as_slice()).unwrap_or_default();
         let may_see = |record: &Marked| record.author == ctx.account_id() || record.mark.is_none_or(|mark| cleared.contains(&mark));
-        let hidden = documents.iter().filter(|document| !self.sift_patient_doc(kinds::RECORDS, &key, document, may_see).unwrap_or(false));
-        Ok(hidden.map(|document| document.id).collect())
+        let (mut hidden, mut before) = (HashSet::new(), None);
+        loop {
+            let query = Find { kind: kinds::RECORD, all_of: vec![self.marked_term(patient)], before, since: None, limit: BATCH };
+            let documents = self.records.find(&query).await?;
+            let Some(last) = documents.last() else { return Ok(hidden) };
+            let key = self.patient_key(patient, ctx.now()).await?;
+            let sees = |document: &Document| self.sift_patient_doc(kinds::RECORDS, &key, document, may_see).unwrap_or(false);
+            hidden.extend(documents.iter().filter(|document| !sees(document)).map(|document| document.id));
+            if documents.len() < BATCH {
+                return Ok(hidden);
+            }
+            before = Some(last.seq);
+        }
     }
 
     /// Who may read which marked records; looking is an event.
@@ -85,10 +87,10 @@ impl App {
         let (email, mark) = errors.into_result(email.zip(mark))?;
         let opened = self.account_of_email(&email).await?;
         let opened = opened.filter(|opened| opened.body.role.works_on_units() && opened.body.state == AccountState::Active);
-        let opened = opened.ok_or_else(|| invalid("There is no active doctor or nurse with this address. Check the spelling."))?;
+        let opened = opened.ok_or_else(|| invalid("email", "There is no active doctor or nurse with this address. Check the spelling."))?;
         let mut account = opened.body;
         if account.clearances.contains(&mark) {
-            return Err(invalid("This person has this permission already."));
+            return Err(invalid("email", "This person has this permission already."));
         }
         account.clearances.push(mark);
         let act = Act::by(self, Side::Control, ctx, Class::Granted).permit(&permit).detail("what", "marked records");

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wardkeep_domain::FieldErrors;
 use wardkeep_domain::request::{RequestKind, RequestRefusal};
+use wardkeep_domain::{FieldError, FieldErrors};
 use wardkeep_policy::Denial;
 use wardkeep_store::{CommitError, Refusal, StoreError};
 
@@ -49,6 +49,11 @@ pub enum Error {
     Unknown(String),
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// One field that is wrong, and the fix.
+pub(crate) fn invalid(field: &'static str, words: &str) -> Error {
+    Error::Invalid(FieldErrors(vec![FieldError::new(field, words)]))
 }
 
 impl From<RequestRefusal> for Error {

@@ -14,6 +14,7 @@ use wardkeep_vault::{PatientKey, TermBits};
 use crate::access::{CareMember, CareTeam};
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
+use crate::error::invalid;
 use crate::integrity::{Badge, Sealed};
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -67,10 +68,6 @@ const SIFT: usize = 64;
 const SIFTED_MAX: usize = 4096;
 /// Most look-alikes shown before a registration.
 const DUPLICATES_MAX: usize = 10;
-
-pub(crate) fn invalid(field: &'static str, message: &str) -> Error {
-    Error::Invalid(FieldErrors(vec![FieldError::new(field, message)]))
-}
 
 /// What a search asks for, parsed.
 struct Wanted {

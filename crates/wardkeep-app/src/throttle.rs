@@ -45,7 +45,7 @@ pub(crate) enum Factor {
 
 impl Factor {
     /// Those that a sign-in asks for.
-    pub(crate) const OF_SIGN_IN: [Factor; 3] = [Factor::Password, Factor::Totp, Factor::Recovery];
+    pub(crate) const OF_SIGN_IN: [Factor; 4] = [Factor::Password, Factor::Totp, Factor::Recovery, Factor::Passkey];
     fn code(self) -> &'static str {
         match self {
             Factor::Password => "password",

@@ -3,7 +3,7 @@
 //! Each change needs a fresh factor, and something to sign in with stays.
 
 use wardkeep_domain::account::Account;
-use wardkeep_domain::{FieldError, FieldErrors, PasskeyId, SessionId};
+use wardkeep_domain::{PasskeyId, SessionId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Permit, Resource};
 
@@ -11,6 +11,7 @@ use crate::act::{Act, Side};
 use crate::envelope::Opened;
 use crate::sign_in::{
     Asked, Credentials, Enrolment, Holder, PASSKEYS_MAX, Question, RelyingParty, Ticket, Totp, no_passkey, passkey_name, step_of,
+    wrong_first_code,
 };
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result};
@@ -153,9 +154,7 @@ impl App {
                 return Err(app_exists());
             }
             let ticket = self.ticket::<[u8; 20]>(ctx.visit(), Holder::Session(own.session), ticket).await?;
-            let words = "That code is not right. Check that your phone's clock is right, then enter the newest code.";
-            let wrong = || Error::from(FieldErrors::from(FieldError::new("code", words)));
-            let last_step = step_of(ticket.state, code, ctx.now()).ok_or_else(wrong)?;
+            let last_step = step_of(ticket.state, code, ctx.now()).ok_or_else(wrong_first_code)?;
             let totp = Some(Totp { secret: ticket.state, last_step, enrolled_at: ctx.now() });
             let changed = Credentials { totp, ..own.credentials.body.clone() };
             self.change_factors(ctx, &own, &changed, Some(&ticket), &[("factor", "authenticator app"), ("change", "added")]).await

@@ -3,12 +3,13 @@
 use wardkeep_domain::account::proxy::{PROXIES_MAX, Proxy, ProxyForm};
 use wardkeep_domain::account::{AccountState, Role};
 use wardkeep_domain::name::Email;
-use wardkeep_domain::{AccountId, FieldError, FieldErrors, PatientId};
+use wardkeep_domain::{AccountId, FieldErrors, PatientId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::Action;
 use wardkeep_store::Find;
 
 use crate::act::{Act, Side};
+use crate::error::invalid;
 use crate::patients::PatientView;
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -22,10 +23,6 @@ pub struct ProxyView {
 
 /// Most proxies of one patient.
 const OF_PATIENT_MAX: usize = 20;
-
-fn invalid(words: &str) -> Error {
-    Error::Invalid(FieldErrors(vec![FieldError::new("email", words)]))
-}
 
 impl App {
     /// Who reads this patient's record in the patient's stead.
@@ -59,11 +56,12 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let opened = self.account_of_email(&email).await?;
         let opened = opened.filter(|opened| opened.body.role == Role::Patient && opened.body.state == AccountState::Active);
-        let opened = opened
-            .ok_or_else(|| invalid("There is no patient account with this address. Check the spelling, or let the person register."))?;
+        let opened = opened.ok_or_else(|| {
+            invalid("email", "There is no patient account with this address. Check the spelling, or let the person register.")
+        })?;
         let mut account = opened.body;
         if account.patient == Some(patient) {
-            return Err(invalid("This account is the patient's own."));
+            return Err(invalid("email", "This account is the patient's own."));
         }
         account.proxies.retain(|proxy| proxy.patient != patient);
         if account.proxies.len() >= PROXIES_MAX {

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use wardkeep_domain::account::unit::{UNITS_MAX, Unit};
 use wardkeep_domain::account::{Account, AccountState};
 use wardkeep_domain::name::Email;
-use wardkeep_domain::{AccountId, FieldError, FieldErrors};
+use wardkeep_domain::{AccountId, FieldErrors};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Resource};
 use wardkeep_store::{DocId, Find};
 use wardkeep_vault::Purpose;
 
 use crate::act::{Act, Side};
+use crate::error::invalid;
 use crate::{App, Ctx, Error, Result, kinds};
 
 /// As sealed.
@@ -27,10 +28,6 @@ pub struct UnitView {
 
 /// Most people of one unit that are listed.
 const MEMBERS_MAX: usize = 200;
-
-fn invalid(field: &'static str, words: &str) -> Error {
-    Error::Invalid(FieldErrors(vec![FieldError::new(field, words)]))
-}
 
 impl App {
     /// By name; with the document's version.

@@ -10,7 +10,7 @@ use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::name::{Email, Mrn};
 use wardkeep_domain::patient::Patient;
-use wardkeep_domain::{FieldError, FieldErrors, PatientId};
+use wardkeep_domain::{FieldErrors, PatientId};
 use wardkeep_ledger::proof::check_inclusion;
 use wardkeep_ledger::publish::proof_file;
 use wardkeep_ledger::tree::leaf_hash;
@@ -23,6 +23,7 @@ use crate::access::{role_label, who_label};
 use crate::accounts::PAGE;
 use crate::act::{Act, Side};
 use crate::clear::ClearEvent;
+use crate::error::invalid;
 use crate::integrity::{Check, Proof};
 use crate::verify::about_matches;
 use crate::{App, Ctx, Error, Result, kinds, tiles};
@@ -127,10 +128,6 @@ pub(crate) struct Query {
 }
 
 const SIDES: [Side; 2] = [Side::Control, Side::Records];
-
-fn invalid(field: &'static str, message: &str) -> Error {
-    Error::Invalid(FieldErrors(vec![FieldError::new(field, message)]))
-}
 
 impl App {
     /// Newest first over both stores. Reading it is itself an event.

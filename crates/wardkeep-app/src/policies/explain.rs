@@ -10,7 +10,7 @@ use wardkeep_policy::matrix::{Target, Who};
 use wardkeep_policy::{Action, Actor, Case, Explanation, Fact, Facts, Held, Policy, Resource};
 
 use crate::act::{Act, Side};
-use crate::patients::invalid;
+use crate::error::invalid;
 use crate::{App, Ctx, Error, Result};
 
 /// The question as typed.

@@ -26,6 +26,7 @@ pub use relying_party::RelyingParty;
 pub(crate) use relying_party::{Asked, Passkey};
 #[cfg(any(test, fuzzing))]
 pub(crate) use steps::otpauth;
+pub(crate) use steps::wrong_first_code;
 pub(crate) use ticket::{Holder, Ticket};
 
 use crate::act::{Act, Side, Who};

@@ -4,15 +4,16 @@
 //! the pending sign-in and holds the account's version, so that a code counts once, a pending
 //! token signs in once, and a suspension cannot be overtaken.
 
+use wardkeep_domain::AccountId;
 use wardkeep_domain::account::session::PENDING_MS_MAX;
 use wardkeep_domain::account::{Account, AccountState};
-use wardkeep_domain::{AccountId, FieldError, FieldErrors};
 use wardkeep_ledger::Class;
 use wardkeep_vault::Purpose;
 
 use super::credentials::{base32, step_of};
 use super::{Credentials, Enrolment, Recovery, SecondStep, SignedIn, Waiting, who};
 use crate::act::{Act, Side};
+use crate::error::invalid;
 use crate::sessions::Token;
 use crate::throttle::{Factor, Gate, Key, retried};
 use crate::{App, Error, Result, Visit, kinds};
@@ -44,10 +45,7 @@ impl App {
     pub async fn enrol(&self, visit: &Visit, token: &str, code: &str) -> Result<SignedIn> {
         let done = retried(|| self.try_enrol(visit, token, code)).await;
         match self.counted(visit, token, Factor::Totp, done).await {
-            Err(Error::WrongCredentials) => {
-                let words = "That code is not right. Check that your phone's clock is right, then enter the newest code.";
-                Err(FieldErrors::from(FieldError::new("code", words)).into())
-            }
+            Err(Error::WrongCredentials) => Err(wrong_first_code()),
             done => done,
         }
     }
@@ -171,6 +169,11 @@ impl App {
 pub(super) struct Finish {
     pub step: &'static str,
     pub factor: Option<&'static str>,
+}
+
+/// A code that does not prove the app that is being set up.
+pub(crate) fn wrong_first_code() -> Error {
+    invalid("code", "That code is not right. Check that your phone's clock is right, then enter the newest code.")
 }
 
 pub(super) fn factor_exists() -> Error {

@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use wardkeep_domain::account::Role;
+use wardkeep_domain::account::{Account, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::Patient;
 use wardkeep_domain::unusual::{Alike, Ground, StaffName};
 use wardkeep_domain::{AccountId, PatientId};
 use wardkeep_ledger::{Class, Outcome};
+use wardkeep_policy::Fact;
 use wardkeep_store::{DocId, Document, Find, Owner, Seq, Term};
 use wardkeep_vault::PatientKey;
 use wardkeep_vault::term::normalise;
@@ -65,18 +66,20 @@ pub(super) struct Access {
 impl Access {
     /// `None` when the entry is no access of a staff member to a patient's chart.
     pub(super) fn of(actor: &ActorPart, owner: Owner) -> Option<Self> {
-        let class = Class::from_code(actor.class).filter(|class| ACCESSES.contains(class))?;
+        Class::from_code(actor.class).filter(|class| ACCESSES.contains(class))?;
         let role = Role::parse(&actor.who.role).ok().filter(|role| role.is_staff())?;
         let id = <[u8; 16]>::try_from(hex::decode(&actor.who.id).ok()?).ok()?;
         if actor.who.kind != "account" || owner == Owner::NONE {
             return None;
         }
-        let ground = match actor.rule.as_deref() {
-            _ if actor.outcome != Outcome::Success as u8 => Ground::Refused,
-            _ if class == Class::BreakGlassOpened => Ground::Emergency,
-            Some("emergency-opens") => Ground::Emergency,
-            Some("doctor-in-care" | "nurse-in-care" | "nurse-own-entries" | "stroke-coordinator-unit") => Ground::Care,
-            _ => Ground::Other,
+        let ground = if actor.outcome != Outcome::Success as u8 {
+            Ground::Refused
+        } else if actor.in_emergency() {
+            Ground::Emergency
+        } else if actor.held().holds(Fact::InCare) {
+            Ground::Care
+        } else {
+            Ground::Other
         };
         let (account, patient) = (AccountId::from_bytes(id), PatientId::from_bytes(owner.0));
         Some(Self { account, patient, role, at: Moment(actor.time_ms), ground })
@@ -162,7 +165,7 @@ impl App {
             for document in self.control.get_many(kinds::ACCOUNT, ids).await? {
                 let account = self.open_account(&document)?.body;
                 let name = StaffName::new(&account.display_name, normalise);
-                staff.insert(account.id, Staff { display: account.display_name, email: account.email.as_str().to_owned(), name });
+                staff.insert(account.id, Staff { account, name });
             }
         }
         Ok(staff)
@@ -213,8 +216,7 @@ impl App {
 
 /// What is compared of a staff member.
 pub(super) struct Staff {
-    pub display: String,
-    email: String,
+    pub account: Account,
     name: StaffName,
 }
 
@@ -229,9 +231,10 @@ impl Staff {
     /// kin is the staff member by name.
     fn is_contact(&self, patient: &Patient) -> bool {
         let (email, kin) = (&patient.contacts.email, &patient.contacts.next_of_kin);
+        let own = self.account.email.as_str();
         let split = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>' | '(' | ')');
-        email.eq_ignore_ascii_case(&self.email)
-            || kin.split(split).any(|part| part.eq_ignore_ascii_case(&self.email))
+        email.eq_ignore_ascii_case(own)
+            || kin.split(split).any(|part| part.eq_ignore_ascii_case(own))
             || self.name.stands_in(&normalise(kin))
     }
 }

@@ -7,10 +7,9 @@
 mod gather;
 
 use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use wardkeep_domain::account::{Account, Role};
+use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::unusual::{Alike, CaseId, Closed, FindingForm, Ground, MANY_CHARTS_MIN, Reason, is_many, reasons, weight};
 use wardkeep_domain::{AccountId, LogEventId, PatientId};
@@ -189,17 +188,11 @@ impl App {
         let alikes = self.alikes(ctx, &people, staff).await?;
         let mut on_team = HashSet::new();
         let patients: Vec<PatientId> = people.keys().copied().collect();
-        let mut accounts: HashMap<AccountId, Option<Account>> = HashMap::new();
         for some in patients.chunks(IDS) {
             for (patient, team) in self.teams(some).await? {
-                for account in people.get(&patient).into_iter().flatten().copied() {
-                    if let Entry::Vacant(unknown) = accounts.entry(account) {
-                        unknown.insert(self.account(account).await?.map(|opened| opened.body));
-                    }
-                    if accounts.get(&account).and_then(Option::as_ref).is_some_and(|account| team.cared_for_by(account)) {
-                        on_team.insert(CaseId { account, patient: Some(patient) });
-                    }
-                }
+                let cares = |account: &&AccountId| staff.get(*account).is_some_and(|staff| team.cared_for_by(&staff.account));
+                let caring = people.get(&patient).into_iter().flatten().filter(cares);
+                on_team.extend(caring.map(|account| CaseId { account: *account, patient: Some(patient) }));
             }
         }
         let mut drafts = many_charts(accesses, until);
@@ -237,7 +230,7 @@ impl App {
         let nobody = String::new();
         let row = |draft: Draft| {
             let label = draft.id.patient.map(|patient| labels.get(&patient).cloned().unwrap_or_else(|| "A patient".to_owned()));
-            let who = staff.get(&draft.id.account).map_or(&nobody, |staff| &staff.display);
+            let who = staff.get(&draft.id.account).map_or(&nobody, |staff| &staff.account.display_name);
             case_row(draft, who, label.unwrap_or_default())
         };
         Ok(drafts.into_iter().map(row).collect())
@@ -265,7 +258,7 @@ impl App {
             None => None,
         };
         let seen = parts.newest().ok_or(Error::NotFound)?;
-        let who = staff.get(&id.account).map(|staff| staff.display.clone()).unwrap_or_default();
+        let who = staff.get(&id.account).map(|staff| staff.account.display_name.clone()).unwrap_or_default();
         let (open, cut) = (seen > parts.until(), parts.looked.cut);
         Ok(Case { row: case_row(draft, &who, patient), timeline, cut, decided, open, seen })
     }
@@ -334,14 +327,14 @@ impl App {
             Some(patient) => {
                 let people = HashMap::from([(patient, vec![id.account])]);
                 let alike = self.alikes(ctx, &people, staff).await?.remove(&(id.account, patient)).unwrap_or_default();
-                let account = self.account(id.account).await?;
                 let team = self.care_team(patient).await?.0;
-                draft_case(id, &accesses, account.is_some_and(|account| team.cared_for_by(&account.body)), alike)
+                let cares = staff.get(&id.account).is_some_and(|staff| team.cared_for_by(&staff.account));
+                draft_case(id, &accesses, cares, alike)
             }
             // The others were counted for the list; here the number speaks.
             None => many_case(id, &accesses).filter(|draft| draft.charts >= MANY_CHARTS_MIN),
         };
-        let role = self.account(id.account).await?.map_or(Role::Patient, |account| account.body.role);
+        let role = staff.get(&id.account).map_or(Role::Patient, |staff| staff.account.role);
         let (reasons, last) = (Vec::new(), parts.newest().unwrap_or(Moment(0)));
         Ok(found.unwrap_or(Draft { id, role, reasons, accesses: accesses.len(), charts: 0, last }))
     }

@@ -78,7 +78,6 @@ impl Frame {
         let patient = &view.patient;
         let role = signed.ctx.role().unwrap_or(Role::Patient);
         let patient_reader = role == Role::Patient;
-        let cares = view.in_care || role == Role::Registrar;
         let base = format!("/patients/{}", patient.id);
         let (allergy_class, allergy_icon) = match patient.allergies {
             Allergies::Known(_) => ("danger", "triangle-alert"),
@@ -88,7 +87,7 @@ impl Frame {
         let today = signed.ctx.visit().today();
         let contacts = &patient.contacts;
         Self {
-            tabs: tabs(&base, role, current).into_iter().filter(|tab| cares || !tab.href.ends_with("/care-team")).collect(),
+            tabs: tabs(&base, role, view.in_care, current),
             name: patient.banner_name(),
             born: born(&patient.born, today, patient_reader),
             sex: patient.sex.label(),
@@ -119,14 +118,14 @@ impl Frame {
     }
 }
 
-fn tabs(base: &str, role: Role, current: &str) -> Vec<Tab> {
+fn tabs(base: &str, role: Role, in_care: bool, current: &str) -> Vec<Tab> {
     let all: &[(&str, &'static str)] = match role {
         Role::Registrar => &[("", "Details"), ("care-team", "Care team"), ("account", "Patient's account")],
         Role::StrokeCoordinator => &[("stroke", "Stroke")],
         Role::Patient => {
             &[("", "Summary"), ("records", "Records"), ("documents", "Documents"), ("stroke", "Stroke"), ("access", "Who looked")]
         }
-        Role::Doctor => &[
+        Role::Doctor if in_care => &[
             ("", "Summary"),
             ("stroke", "Stroke"),
             ("records", "Records"),

@@ -3,18 +3,17 @@
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
-use http::header;
 use serde::Deserialize;
 use wardkeep_app::{Ctx, Error, Result};
 use wardkeep_domain::emergency::{EmergencyForm, Why};
 use wardkeep_domain::{EmergencyId, FieldError, FieldErrors, PatientId};
 
 use crate::cookies;
-use crate::error::show;
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::chart::patient_id;
 use crate::pages::patients::{Nothing, Row};
+use crate::pages::sign_in::{problem, with_cookie};
 
 /// What is posted.
 #[derive(Deserialize, Default)]
@@ -72,7 +71,7 @@ pub async fn take(Path(patient): Path<String>, Posted { signed, form }: Posted<T
         Err(error) => return signed.fail(&error),
     };
     let (taken, token) = try_take(&signed, id, &form).await;
-    let mut response = match taken {
+    let response = match taken {
         Ok(()) => done(&signed.web, &format!("/patients/{patient}"), "emergency-opened"),
         Err(Error::Invalid(errors)) => match template(&signed, id, &form, errors.into()).await {
             Ok(page) => render_invalid(&page),
@@ -81,10 +80,7 @@ pub async fn take(Path(patient): Path<String>, Posted { signed, form }: Posted<T
         Err(error) => signed.fail(&error),
     };
     // A code gave the session a new token, whatever came of the rest.
-    if let Some(cookie) = token.and_then(|token| cookies::set(&signed.web.settings, cookies::SESSION, &token)) {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
-    response
+    with_cookie(response, token.and_then(|token| cookies::set(&signed.web.settings, cookies::SESSION, &token)))
 }
 
 /// The reason is looked at before the code, which counts once.
@@ -104,11 +100,7 @@ async fn try_take(signed: &Signed, patient: PatientId, form: &TakeForm) -> (Resu
     match app.step_up(&signed.ctx, form.code.trim()).await {
         Ok(token) => (with_token(signed, patient, form, &token).await, Some(token)),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => {
-            let words = match error {
-                Error::Throttled { .. } => show(&error).words,
-                _ => "That code is not right, or was used already. Wait for the next one and try again.".to_owned(),
-            };
-            (Err(FieldErrors(vec![FieldError::new("code", words)]).into()), None)
+            (Err(FieldErrors(vec![FieldError::new("code", problem(&error))]).into()), None)
         }
         Err(error) => (Err(error), None),
     }

@@ -128,7 +128,7 @@ fn consequence(kind: &RequestKind) -> &'static str {
     match kind {
         RequestKind::GrantRole { .. } => "Who holds the invitation gets this role, and then decides on requests like this one.",
         RequestKind::ResetFactor { .. } => {
-            "The authenticator app and recovery codes of this person stop working and every session ends. Check the identity in person first."
+            "The authenticator app, passkeys and recovery codes of this person stop working and every session ends. Check the identity in person first."
         }
         RequestKind::ExportLog { .. } => "The entries leave this system as a file that nobody can call back.",
         RequestKind::MakeService { .. } => {

@@ -20,7 +20,7 @@ use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::passkeys::NOT_HERE;
 use crate::pages::patients::Nothing;
 use crate::pages::requests::ask_instead;
-use crate::pages::sign_in::{RecoveryCodesPage, with_cookie};
+use crate::pages::sign_in::{RecoveryCodesPage, problem, with_cookie};
 
 /// At this few recovery codes the page asks for new ones.
 const CODES_LOW: usize = 3;
@@ -265,11 +265,7 @@ pub async fn confirm(Posted { signed, form }: Posted<ConfirmForm>) -> Response {
     match signed.web.app.step_up(&signed.ctx, form.code.trim()).await {
         Ok(token) => confirmed(&signed, &form.next, &token),
         Err(error @ (Error::WrongCredentials | Error::Throttled { .. })) => {
-            let words = match error {
-                Error::Throttled { .. } => show(&error).words,
-                _ => "That code is not right, or was used already. Wait for the next one and try again.".to_owned(),
-            };
-            not_confirmed(&signed, &form.next, &error, "code", words).await
+            not_confirmed(&signed, &form.next, &error, "code", problem(&error)).await
         }
         Err(error) => signed.fail(&error),
     }

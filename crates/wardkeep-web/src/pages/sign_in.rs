@@ -149,7 +149,8 @@ pub async fn recovery(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) 
     }
 }
 
-fn problem(error: &Error) -> String {
+/// What was wrong with a code, in words for the page that asks for it.
+pub(crate) fn problem(error: &Error) -> String {
     match error {
         Error::WrongCredentials => "That code is not right, or was used already. Wait for the next one and try again.".to_owned(),
         other => show(other).words,

@@ -216,17 +216,19 @@ async fn a_small_export_needs_a_code_and_a_large_one_a_privacy_officer() {
 }
 
 #[tokio::test]
-async fn a_doctor_takes_many_assessments_away_once_a_privacy_officer_agreed() {
+async fn whoever_may_export_takes_many_assessments_away_once_a_privacy_officer_agreed() {
     let site = Site::open().await;
     let file = wardkeep_domain::stroke::generate::csv(501, 3);
     site.app.import(&site.operator(), file.as_bytes(), false, &|_, _| {}).await.unwrap();
-    let doctor = site.person(Role::Doctor);
-    let request = ask(&site, doctor, "/stroke/export", &[]).await;
-    assert_eq!(site.get(Some(&site.other), &request).await.status, 404, "another doctor's");
-    assert_eq!(decide(&site, site.person(Role::Administrator), &request).await, 403);
-    assert_eq!(decide(&site, site.person(Role::PrivacyOfficer), &request).await, 303);
-    assert_eq!(use_it(&site, doctor, &request).await.text(), file);
-    assert_eq!(use_it(&site, doctor, &request).await.status, 409, "once");
+    for role in [Role::Doctor, Role::StrokeCoordinator, Role::Researcher] {
+        let asker = site.person(role);
+        let request = ask(&site, asker, "/stroke/export", &[]).await;
+        assert_eq!(site.get(Some(&site.other), &request).await.status, 404, "another person's");
+        assert_eq!(decide(&site, site.person(Role::Administrator), &request).await, 403);
+        assert_eq!(decide(&site, site.person(Role::PrivacyOfficer), &request).await, 303);
+        assert_eq!(use_it(&site, asker, &request).await.text(), file, "{role:?}");
+        assert_eq!(use_it(&site, asker, &request).await.status, 409, "once");
+    }
 }
 
 #[tokio::test]
