@@ -209,6 +209,14 @@ step('a marked record is not shown to the unit, until the privacy officer permit
   await oncall.go(`${chart}/records`);
   await oncall.page.getByText('1 record is not shown.').waitFor();
   await oncall.look('records-marked');
+  await doctor.go(`${chart}/documents`);
+  await doctor.page.getByLabel('Sensitive').selectOption({ label: 'HIV' });
+  await doctor.page.getByLabel('File', { exact: true }).setInputFiles(hospital.file('serology.txt', 'Result of the second test.\n'));
+  await button(doctor.page, 'Add').click();
+  await doctor.page.getByText('The document is filed.').waitFor();
+  await doctor.look('documents-marked');
+  await oncall.go(`${chart}/documents`);
+  await oncall.page.getByText('1 document is not shown.').waitFor();
   await privacy.go('/reviews/clearances');
   await privacy.look('clearances-empty');
   await privacy.page.getByLabel('Work email').fill(STAFF.oncall.email);
@@ -219,6 +227,8 @@ step('a marked record is not shown to the unit, until the privacy officer permit
   await oncall.go(`${chart}/records`);
   await oncall.page.getByRole('link', { name: /Serology/ }).waitFor();
   await oncall.look('records-permitted');
+  await oncall.go(`${chart}/documents`);
+  await oncall.page.getByRole('link', { name: 'serology.txt', exact: true }).waitFor();
 });
 
 step('unusual access is listed with its reasons', async () => {

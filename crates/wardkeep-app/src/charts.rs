@@ -67,9 +67,11 @@ impl App {
         let key = self.patient_key(patient, ctx.now()).await?;
         let banner = self.patient_document(&key).await?;
         let (mut records, records_next) = self.sealed_records(patient, None, RECORDS_MAX).await?;
-        let hidden = self.hidden_records(ctx, patient).await?;
+        let mut documents = self.sealed_documents(patient, PARTS_MAX).await?;
+        let mut hidden = self.hidden(ctx, kinds::RECORD, patient).await?;
+        hidden.extend(self.hidden(ctx, kinds::DOCUMENT, patient).await?);
         records.retain(|record| !hidden.contains(&record.id));
-        let documents = self.sealed_documents(patient, PARTS_MAX).await?;
+        documents.retain(|document| !hidden.contains(&document.id));
         let assessments = self.sealed_assessments(patient).await?;
         let banner = Sealed::new(&key, &banner);
         let [records, documents, assessments] = [&records, &documents, &assessments].map(|part| Sealed::all(&key, part));

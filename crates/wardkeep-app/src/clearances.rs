@@ -1,5 +1,5 @@
-//! Records marked as sensitive: who may read them besides the care relationship, and the filter
-//! that keeps them from everybody else.
+//! Records and documents marked as sensitive: who may read them besides the care relationship, and
+//! the filter that keeps them from everybody else.
 
 use std::collections::HashSet;
 
@@ -10,42 +10,43 @@ use wardkeep_domain::record::Mark;
 use wardkeep_domain::{AccountId, FieldErrors, PatientId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Resource};
-use wardkeep_store::{DocId, Document, Find, Term};
+use wardkeep_store::{DocId, Document, Find, Kind, Term};
 
 use crate::act::{Act, Side};
 use crate::error::invalid;
 use crate::{App, Ctx, Error, Result, kinds};
 
-/// The part of a record that says who may read it.
+/// The part of a record or document that says who may read it.
 #[derive(Deserialize)]
 struct Marked {
     mark: Option<Mark>,
+    #[serde(alias = "uploaded_by")]
     author: AccountId,
 }
 
-/// Marked records looked at together.
+/// Marked entries looked at together.
 const BATCH: usize = 256;
 /// Most people with a permission that are listed.
 const CLEARED_MAX: usize = 500;
 
 impl App {
-    pub(crate) fn marked_term(&self, patient: PatientId) -> Term {
-        self.exact_term(kinds::RECORDS, kinds::RECORD, "marked", &patient.bytes())
+    pub(crate) fn marked_term(&self, kind: Kind, patient: PatientId) -> Term {
+        self.exact_term(kinds::RECORDS, kind, "marked", &patient.bytes())
     }
 
-    /// The patient's marked records that this reader may not see: all but those they wrote or have
-    /// a permission for. Patients read all of their own.
+    /// The patient's marked records or documents that this reader may not see: all but those they
+    /// wrote or have a permission for. Patients read all of their own.
     ///
     /// Finds the marked ones by a term of their own, so a chart without any costs one look.
-    pub(crate) async fn hidden_records(&self, ctx: &Ctx, patient: PatientId) -> Result<HashSet<DocId>> {
+    pub(crate) async fn hidden(&self, ctx: &Ctx, kind: Kind, patient: PatientId) -> Result<HashSet<DocId>> {
         if ctx.own_patient() == Some(patient) {
             return Ok(HashSet::new());
         }
         let cleared = ctx.account().map(|account| account.clearances.as_slice()).unwrap_or_default();
-        let may_see = |record: &Marked| record.author == ctx.account_id() || record.mark.is_none_or(|mark| cleared.contains(&mark));
+        let may_see = |entry: &Marked| entry.author == ctx.account_id() || entry.mark.is_none_or(|mark| cleared.contains(&mark));
         let (mut hidden, mut before) = (HashSet::new(), None);
         loop {
-            let query = Find { kind: kinds::RECORD, all_of: vec![self.marked_term(patient)], before, since: None, limit: BATCH };
+            let query = Find { kind, all_of: vec![self.marked_term(kind, patient)], before, since: None, limit: BATCH };
             let documents = self.records.find(&query).await?;
             let Some(last) = documents.last() else { return Ok(hidden) };
             let key = self.patient_key(patient, ctx.now()).await?;
@@ -58,7 +59,7 @@ impl App {
         }
     }
 
-    /// Who may read which marked records; looking is an event.
+    /// Who may read which marked records and documents; looking is an event.
     ///
     /// # Errors
     /// `Denied`.
@@ -75,7 +76,7 @@ impl App {
         documents.iter().map(|document| self.open_account(document).map(|opened| opened.body)).collect()
     }
 
-    /// Lets somebody read records of this mark, where the care relationship lets them open the chart.
+    /// Lets somebody read records and documents of this mark, where the care relationship lets them open the chart.
     ///
     /// # Errors
     /// `Invalid` on `email` and `mark`, `Denied`, with step-up when only a code is missing.

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use wardkeep_domain::PatientId;
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::password::Password;
+use wardkeep_domain::document::DocumentForm;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_domain::record::{RecordForm, RecordType};
 use wardkeep_domain::stroke::AssessmentForm;
@@ -255,7 +256,8 @@ impl App {
             self.write_assessment(doctor, patient, &AssessmentForm::from_attributes(&attributes)).await?;
         }
         if dice.below(3) == 0 {
-            let mut upload = self.begin_upload(doctor, patient, "letter.txt", "text/plain", "Letter of the referring practice").await?;
+            let letter = DocumentForm::new("letter.txt", "text/plain", "Letter of the referring practice");
+            let mut upload = self.begin_upload(doctor, patient, &letter).await?;
             upload
                 .push(format!("Dear colleague,\n\nthank you for seeing this patient (referral {seed}).\n\nKind regards\n").as_bytes())
                 .await?;

@@ -72,7 +72,7 @@ impl App {
         if let Some(document) = &found {
             author = self.own_entry(ctx, patient, document).await;
         }
-        let marked = T::KIND == kinds::RECORD && self.hidden_records(ctx, patient).await?.contains(&id);
+        let marked = self.hidden(ctx, T::KIND, patient).await?.contains(&id);
         let permit = self.permit_chart_with(ctx, action, patient, author, |facts| Facts { marked, ..facts }).await?;
         let document = found.ok_or(Error::NotFound)?;
         Ok(Changing { permit, key: self.patient_key(patient, ctx.now()).await?, document })
@@ -90,7 +90,7 @@ impl App {
 
     /// What finds an entry: its patient, and whether it is a marked one.
     pub(crate) fn entry_terms<T: Entry>(&self, patient: PatientId, entry: &T) -> Vec<Term> {
-        let marked = entry.is_marked().then(|| self.marked_term(patient));
+        let marked = entry.is_marked().then(|| self.marked_term(T::KIND, patient));
         std::iter::once(self.patient_parts_term(T::KIND, patient)).chain(marked).collect()
     }
 

@@ -35,7 +35,8 @@ pub struct PatientView {
     pub patient: Patient,
     pub version: u64,
     pub in_care: bool,
-    /// So many of the patient's records the reader may not see: they are marked as sensitive.
+    /// So many of the patient's entries of the shown kinds the reader may not see: they are marked
+    /// as sensitive.
     pub hidden: usize,
 }
 

@@ -93,7 +93,7 @@ impl App {
         let permit = self.permit_chart(ctx, Action::ReadRecord, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let (mut documents, next) = self.sealed_records(patient, after, PAGE).await?;
-        let hidden = self.hidden_records(ctx, patient).await?;
+        let hidden = self.hidden(ctx, kinds::RECORD, patient).await?;
         documents.retain(|document| !hidden.contains(&document.id));
         let Disclosed { key, banner, documents, receipt } = self.disclose_entries(ctx, &permit, key, documents, "list of records").await?;
         let banner = PatientView { hidden: hidden.len(), ..banner };
@@ -103,7 +103,7 @@ impl App {
     /// # Errors
     /// `NotFound`, `Denied`. The record must be the patient's.
     pub async fn read_record(&self, ctx: &Ctx, patient: PatientId, record: RecordId) -> Result<RecordDetail> {
-        let marked = self.hidden_records(ctx, patient).await?.contains(&DocId(record.bytes()));
+        let marked = self.hidden(ctx, kinds::RECORD, patient).await?.contains(&DocId(record.bytes()));
         let permit = self.permit_chart_with(ctx, Action::ReadRecord, patient, None, |facts| Facts { marked, ..facts }).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let versions = self.versions_of(kinds::RECORD, DocId(record.bytes()), &key).await?;

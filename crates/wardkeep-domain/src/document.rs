@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::date::Moment;
+use crate::record::Mark;
 use crate::{AccountId, DocumentId, FieldError, PatientId, field};
 
 /// Largest file in bytes: 100 MiB.
@@ -64,6 +65,26 @@ impl FileType {
     }
 }
 
+/// What a person says of a file that is to be filed, as typed.
+#[derive(Clone, Default)]
+pub struct DocumentForm {
+    pub file_name: String,
+    /// The media type that the client names; empty when it names none.
+    pub declared_type: String,
+    pub description: String,
+    /// A [`Mark`]'s code; empty for none.
+    pub mark: String,
+}
+
+impl DocumentForm {
+    /// Of a file that is not marked.
+    #[must_use]
+    pub fn new(file_name: &str, declared_type: &str, description: &str) -> Self {
+        let [file_name, declared_type, description] = [file_name, declared_type, description].map(str::to_owned);
+        Self { file_name, declared_type, description, mark: String::new() }
+    }
+}
+
 /// A file name for showing and for `Content-Disposition`; never a path.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -117,6 +138,9 @@ pub struct Document {
     pub name: FileName,
     pub file_type: FileType,
     pub description: String,
+    /// Needs a permission of its own to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
     pub bytes: u64,
     /// SHA-256 of the content, hex.
     pub sha256: String,

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use wardkeep_domain::document::Document;
 use wardkeep_domain::{DocumentId, PatientId};
 use wardkeep_ledger::Class;
+use wardkeep_policy::Action;
 use wardkeep_store::DocId;
 use wardkeep_vault::StreamOpener;
 use wardkeep_vault::stream::SEGMENT_PLAIN_BYTES;
@@ -47,7 +48,7 @@ impl App {
         document: DocumentId,
         range: Option<(u64, Option<u64>)>,
     ) -> Result<Download> {
-        let (permit, key, sealed) = self.permit_document(ctx, patient, document).await?;
+        let (permit, key, sealed) = self.permit_document(ctx, Action::ReadDocument, patient, document).await?;
         let part = match range {
             None => "file".to_owned(),
             Some((first, None)) => format!("bytes from {first}"),

@@ -13,7 +13,7 @@ pub use upload::Upload;
 use wardkeep_domain::document::{self, DOCUMENTS_MAX, Document};
 use wardkeep_domain::{DocumentId, FieldErrors, PatientId, field};
 use wardkeep_ledger::{Class, Receipt};
-use wardkeep_policy::{Action, Permit};
+use wardkeep_policy::{Action, Facts, Permit};
 use wardkeep_store::DocId;
 use wardkeep_vault::{Context, PatientKey};
 
@@ -52,11 +52,13 @@ impl App {
         let permit = self.permit_chart(ctx, Action::ReadDocument, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let banner = self.patient_document(&key).await?;
-        let documents = self.sealed_documents(patient, LISTED_MAX).await?;
+        let mut documents = self.sealed_documents(patient, LISTED_MAX).await?;
+        let hidden = self.hidden(ctx, kinds::DOCUMENT, patient).await?;
+        documents.retain(|document| !hidden.contains(&document.id));
         let (banner, documents) = (Sealed::new(&key, &banner), Sealed::all(&key, &documents));
         let named = std::iter::once(&banner).chain(&documents);
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, named, "list of documents").await?;
-        let view = self.patient_view(ctx, banner, &receipt).await?;
+        let view = PatientView { hidden: hidden.len(), ..self.patient_view(ctx, banner, &receipt).await? };
         Ok((view, self.document_views(ctx, &documents, &receipt).await?))
     }
 
@@ -65,9 +67,7 @@ impl App {
     /// # Errors
     /// `NotFound`, `Denied`.
     pub async fn read_document(&self, ctx: &Ctx, patient: PatientId, document: DocumentId) -> Result<(PatientView, DocumentView, Proof)> {
-        let permit = self.permit_chart(ctx, Action::ReadDocument, patient, None).await?;
-        let key = self.patient_key(patient, ctx.now()).await?;
-        let sealed = self.sealed_document(patient, document).await?;
+        let (permit, key, sealed) = self.permit_document(ctx, Action::ReadDocument, patient, document).await?;
         let banner = self.patient_document(&key).await?;
         let (banner, details) = (Sealed::new(&key, &banner), Sealed::new(&key, &sealed));
         let receipt = self.disclose(ctx, Class::ChartOpened, &permit, &key, [&banner, &details], "document").await?;
@@ -120,10 +120,8 @@ impl App {
     /// # Errors
     /// `Invalid` on `reason`, `Conflict`, `Refused` when void already, `Denied`, `NotFound`.
     pub async fn void_document(&self, ctx: &Ctx, patient: PatientId, document: DocumentId, version: u64, reason: &str) -> Result<()> {
-        let permit = self.permit_chart(ctx, Action::VoidDocument, patient, None).await?;
+        let (permit, key, sealed) = self.permit_document(ctx, Action::VoidDocument, patient, document).await?;
         let reason = field::text("reason", reason, 5, 500, false).map_err(FieldErrors::from)?;
-        let key = self.patient_key(patient, ctx.now()).await?;
-        let sealed = self.sealed_document(patient, document).await?;
         if sealed.version.0 != version {
             return Err(Error::Conflict { current: sealed.version.0 });
         }
@@ -137,18 +135,21 @@ impl App {
     }
 
     fn put_document(&self, act: &mut Act<'_>, key: &PatientKey, version: u64, document: &Document) -> Result<()> {
-        let terms = vec![self.patient_parts_term(kinds::DOCUMENT, document.patient)];
+        let marked = document.mark.map(|_| self.marked_term(kinds::DOCUMENT, document.patient));
+        let terms = std::iter::once(self.patient_parts_term(kinds::DOCUMENT, document.patient)).chain(marked).collect();
         act.put_patient(key, kinds::DOCUMENT, DocId(document.id.bytes()), version, document, terms, Vec::new())
     }
 
-    /// Permission to read a document's bytes, and everything that opens them.
+    /// Permission for one document, which may be a marked one, and everything that opens it.
     async fn permit_document(
         &self,
         ctx: &Ctx,
+        action: Action,
         patient: PatientId,
         document: DocumentId,
     ) -> Result<(Permit, PatientKey, wardkeep_store::Document)> {
-        let permit = self.permit_chart(ctx, Action::ReadDocument, patient, None).await?;
+        let marked = self.hidden(ctx, kinds::DOCUMENT, patient).await?.contains(&DocId(document.bytes()));
+        let permit = self.permit_chart_with(ctx, action, patient, None, |facts| Facts { marked, ..facts }).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         Ok((permit, key, self.sealed_document(patient, document).await?))
     }

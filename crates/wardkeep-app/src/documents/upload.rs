@@ -3,7 +3,8 @@
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use wardkeep_domain::date::Moment;
-use wardkeep_domain::document::{DOCUMENTS_MAX, Document, DocumentState, FileName, FileType};
+use wardkeep_domain::document::{DOCUMENTS_MAX, Document, DocumentForm, DocumentState, FileName, FileType};
+use wardkeep_domain::record::Mark;
 use wardkeep_domain::{DocumentId, FieldError, FieldErrors, PatientId, field};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Permit};
@@ -26,6 +27,7 @@ pub struct Upload {
     name: FileName,
     file_type: FileType,
     description: String,
+    mark: Option<Mark>,
     content: Content,
     sealer: StreamSealer,
     staged: Staged,
@@ -57,20 +59,14 @@ impl App {
     /// Starts an upload: permission, name, declared type and count are checked before any byte.
     ///
     /// # Errors
-    /// `Invalid` on `file` or `description`, `Denied`, `NotFound`.
-    pub async fn begin_upload(
-        &self,
-        ctx: &Ctx,
-        patient: PatientId,
-        file_name: &str,
-        declared_type: &str,
-        description: &str,
-    ) -> Result<Upload> {
+    /// `Invalid` on `file`, `description` or `mark`, `Denied`, `NotFound`.
+    pub async fn begin_upload(&self, ctx: &Ctx, patient: PatientId, form: &DocumentForm) -> Result<Upload> {
         let permit = self.permit_chart(ctx, Action::UploadDocument, patient, None).await?;
         let mut errors = FieldErrors::new();
-        let description = errors.take(field::text("description", description, 0, DESCRIPTION_CHARS_MAX, false));
-        let named = errors.take(named(file_name, declared_type));
-        let (description, (name, file_type)) = errors.into_result(description.zip(named))?;
+        let description = errors.take(field::text("description", &form.description, 0, DESCRIPTION_CHARS_MAX, false));
+        let mark = errors.take(Some(&*form.mark).filter(|code| !code.is_empty()).map(Mark::parse).transpose());
+        let named = errors.take(named(&form.file_name, &form.declared_type));
+        let ((description, mark), (name, file_type)) = errors.into_result(description.zip(mark).zip(named))?;
         self.has_room(patient).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let id = DocId(ctx.visit().new_id());
@@ -78,7 +74,20 @@ impl App {
             Staged { app: self.clone(), id, owner: Owner(patient.bytes()), segments: 0, writing: None, broken: false, filed: false };
         let sealer = StreamSealer::new(&key, &blob_context(id), ctx.visit().entropy.bytes())?;
         let content = Content::new(file_type);
-        Ok(Upload { app: self.clone(), ctx: ctx.clone(), permit, key, patient, name, file_type, description, content, sealer, staged })
+        Ok(Upload {
+            app: self.clone(),
+            ctx: ctx.clone(),
+            permit,
+            key,
+            patient,
+            name,
+            file_type,
+            description,
+            mark,
+            content,
+            sealer,
+            staged,
+        })
     }
 
     /// May the patient have one more document?
@@ -119,7 +128,7 @@ impl Upload {
     /// # Errors
     /// `Invalid` on `file` (empty, truncated, wrong type), `Unavailable`.
     pub async fn finish(self, now: Moment) -> Result<DocumentId> {
-        let Self { app, mut ctx, permit, key, patient, name, file_type, description, content, sealer, mut staged } = self;
+        let Self { app, mut ctx, permit, key, patient, name, file_type, description, mark, content, sealer, mut staged } = self;
         content.finish().map_err(refused)?;
         let (last, summary) = sealer.finish();
         staged.write(last).await?;
@@ -134,6 +143,7 @@ impl Upload {
             name,
             file_type,
             description,
+            mark,
             bytes: plain_bytes,
             sha256: hex::encode(plain_sha256),
             sealed_sha256: hex::encode(sealed_sha256),

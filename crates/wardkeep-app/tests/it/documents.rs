@@ -13,7 +13,7 @@ use wardkeep_app::hospital::{Hospital, Parts};
 use wardkeep_app::integrity::Badge;
 use wardkeep_app::{App, Ctx, Error};
 use wardkeep_domain::account::Role;
-use wardkeep_domain::document::{DOCUMENTS_MAX, DocumentState, FILE_BYTES_MAX};
+use wardkeep_domain::document::{DOCUMENTS_MAX, DocumentForm, DocumentState, FILE_BYTES_MAX};
 use wardkeep_domain::{DocumentId, PatientId};
 use wardkeep_ledger::Class;
 use wardkeep_store::{DocId, MemoryStore, Owner, Store};
@@ -54,7 +54,7 @@ impl Ward {
         &self.house.app
     }
     async fn begin(&self, name: &str) -> Upload {
-        self.app().begin_upload(&self.doctor, self.patient, name, "", "A letter").await.unwrap()
+        self.app().begin_upload(&self.doctor, self.patient, &DocumentForm::new(name, "", "A letter")).await.unwrap()
     }
     async fn upload(&self, bytes: &[u8]) -> DocumentId {
         let mut upload = self.begin("letter.txt").await;
@@ -333,7 +333,7 @@ async fn a_start_sweeps_what_a_crash_left() {
 async fn nothing_is_read_of_an_upload_that_may_not_be() {
     let ward = Ward::new().await;
     let try_begin = async |name: &str, declared: &str, description: &str| {
-        ward.app().begin_upload(&ward.doctor, ward.patient, name, declared, description).await.map(|_| ())
+        ward.app().begin_upload(&ward.doctor, ward.patient, &DocumentForm::new(name, declared, description)).await.map(|_| ())
     };
     let long = "x".repeat(501);
     let bad = [
@@ -353,10 +353,10 @@ async fn nothing_is_read_of_an_upload_that_may_not_be() {
     }
     try_begin("letter.pdf", "application/octet-stream", "").await.unwrap();
     let nurse = ward.house.staff(Role::Nurse, "nurse@test.example").await;
-    let stranger = ward.app().begin_upload(&nurse, ward.patient, "letter.pdf", "", "").await;
+    let stranger = ward.app().begin_upload(&nurse, ward.patient, &DocumentForm::new("letter.pdf", "", "")).await;
     assert!(matches!(stranger, Err(Error::Denied(_) | Error::NotFound)), "not in care: {stranger:?}");
     let nobody = PatientId::from_bytes([9; 16]);
-    assert!(ward.app().begin_upload(&ward.doctor, nobody, "letter.pdf", "", "").await.is_err());
+    assert!(ward.app().begin_upload(&ward.doctor, nobody, &DocumentForm::new("letter.pdf", "", "")).await.is_err());
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn a_patient_has_no_more_documents_than_can_be_listed() {
     for _ in 0..DOCUMENTS_MAX {
         ward.upload(b"x").await;
     }
-    let full = ward.app().begin_upload(&ward.doctor, ward.patient, "one-more.txt", "", "").await.unwrap_err();
+    let full = ward.app().begin_upload(&ward.doctor, ward.patient, &DocumentForm::new("one-more.txt", "", "")).await.unwrap_err();
     assert_eq!(fields(&full), ["file"]);
     let (_, views) = ward.app().list_documents(&ward.doctor, ward.patient).await.unwrap();
     assert_eq!(views.len(), DOCUMENTS_MAX, "every one can be reached");

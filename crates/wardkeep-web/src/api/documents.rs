@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wardkeep_app::documents::{DocumentView, Download};
 use wardkeep_app::{Error, Result};
-use wardkeep_domain::document::{self, DocumentState};
+use wardkeep_domain::document::{self, DocumentForm, DocumentState};
+use wardkeep_domain::record::Mark;
 use wardkeep_domain::{DocumentId, FieldError, PatientId};
 
 use super::answer::{Answer, Done, Made, Refused, Said, renamed};
@@ -40,6 +41,8 @@ pub struct DocumentContent {
     /// The fixed type that it is served with.
     pub media_type: &'static str,
     pub description: String,
+    /// Marked as sensitive: `psychiatric`, `hiv`, `sexual_health`, `genetic`; null when it is not.
+    pub mark: Option<&'static str>,
     /// Size of the file.
     pub bytes: u64,
     /// SHA-256 of the file, hex.
@@ -62,6 +65,7 @@ impl From<document::Document> for DocumentContent {
             name: document.name.as_str().to_owned(),
             media_type: document.file_type.media_type(),
             description: document.description,
+            mark: document.mark.map(Mark::code),
             bytes: document.bytes,
             sha256: document.sha256,
             uploaded_at: document.uploaded_at.rfc3339(),
@@ -130,6 +134,10 @@ pub struct DocumentInput {
     pub media_type: String,
     #[serde(default)]
     pub description: String,
+    /// A mark that needs a permission of its own to read: `psychiatric`, `hiv`, `sexual_health`,
+    /// `genetic`, or empty for none.
+    #[serde(default)]
+    pub mark: String,
     /// The file as Base64 (RFC 4648 section 4, padded, without line breaks).
     #[schema(content_encoding = "base64")]
     pub content: String,
@@ -143,8 +151,8 @@ pub async fn upload(caller: Caller, Ids(patient): Ids<PatientId>, body: Result<B
     if input.content.len() > BASE64_FILE_BYTES_MAX.div_ceil(3) * 4 {
         return Err(too_large());
     }
-    let upload = caller.app().begin_upload(&caller.ctx, patient, &input.name, &input.media_type, &input.description).await;
-    let mut upload = upload.map_err(renamed(&[("file", "name")]))?;
+    let form = DocumentForm { file_name: input.name, declared_type: input.media_type, description: input.description, mark: input.mark };
+    let mut upload = caller.app().begin_upload(&caller.ctx, patient, &form).await.map_err(renamed(&[("file", "name")]))?;
     let mut decoder = DecoderReader::new(input.content.as_bytes(), &STANDARD);
     let mut portion = vec![0; PORTION];
     loop {
@@ -166,7 +174,7 @@ fn too_large() -> Refused {
 pub async fn upload_raw(caller: Caller, Ids(patient): Ids<PatientId>, file: Octets) -> Answer<Made<NewId>> {
     let mut body = file.body.into_data_stream();
     let sent = async {
-        let mut upload = caller.app().begin_upload(&caller.ctx, patient, &file.name, &file.declared, &file.description).await?;
+        let mut upload = caller.app().begin_upload(&caller.ctx, patient, &file.form).await?;
         while let Some(chunk) = body.next().await {
             upload.push(&chunk.map_err(|error| broken(&error))?).await?;
         }

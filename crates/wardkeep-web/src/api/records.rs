@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wardkeep_app::records::RecordView;
-use wardkeep_domain::record::{self, RecordForm, RecordState};
+use wardkeep_domain::record::{self, Mark, RecordForm, RecordState};
 use wardkeep_domain::{FieldError, PatientId, RecordId};
 
 use super::answer::{Answer, Done, Made, Refused, Said, renamed};
@@ -28,6 +28,8 @@ pub struct RecordContent {
     /// When it happened.
     #[schema(format = DateTime)]
     pub event_at: String,
+    /// Marked as sensitive: `psychiatric`, `hiv`, `sexual_health`, `genetic`; null when it is not.
+    pub mark: Option<&'static str>,
     #[schema(schema_with = shapes::states)]
     pub state: &'static str,
     /// Why it was amended or voided.
@@ -51,6 +53,7 @@ impl From<record::Record> for RecordContent {
         Self {
             record_type: record.record_type.code(),
             title: record.title,
+            mark: record.mark.map(Mark::code),
             body: record.body,
             event_at: record.event_at.rfc3339(),
             state,

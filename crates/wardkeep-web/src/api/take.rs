@@ -16,6 +16,7 @@ use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, ToSchema};
 use wardkeep_app::services::TOKEN_PREFIX;
 use wardkeep_app::{App, Ctx, Error, Visit};
+use wardkeep_domain::document::DocumentForm;
 use wardkeep_domain::{AccountId, AssessmentId, DocumentId, FieldError, LogEventId, PatientId, RecordId, SessionId};
 
 use super::answer::Refused;
@@ -240,9 +241,7 @@ impl Takes for CsvBody {
 
 /// A file as the body, bounded, read as it comes; what else there is to say of it stands in headers.
 pub struct Octets {
-    pub name: String,
-    pub declared: String,
-    pub description: String,
+    pub form: DocumentForm,
     pub body: HttpBody,
 }
 
@@ -252,6 +251,8 @@ pub const FILE_NAME: &str = "x-file-name";
 pub const FILE_TYPE: &str = "x-file-type";
 /// What it is, percent-encoded UTF-8.
 pub const FILE_DESCRIPTION: &str = "x-file-description";
+/// Its mark's code, when it is sensitive.
+pub const FILE_MARK: &str = "x-file-mark";
 
 /// A header of percent-encoded UTF-8; empty when it is not there.
 pub(crate) fn decoded(headers: &HeaderMap, name: &'static str) -> Result<String, Refused> {
@@ -270,10 +271,13 @@ impl FromRequest<Web> for Octets {
     type Rejection = Refused;
     async fn from_request(request: Request, _: &Web) -> Result<Self, Refused> {
         is_type(request.headers(), "application/octet-stream")?;
-        let name = decoded(request.headers(), FILE_NAME)?;
-        let declared = decoded(request.headers(), FILE_TYPE)?;
-        let description = decoded(request.headers(), FILE_DESCRIPTION)?;
-        Ok(Self { name, declared, description, body: request.with_limited_body().into_body() })
+        let form = DocumentForm {
+            file_name: decoded(request.headers(), FILE_NAME)?,
+            declared_type: decoded(request.headers(), FILE_TYPE)?,
+            description: decoded(request.headers(), FILE_DESCRIPTION)?,
+            mark: decoded(request.headers(), FILE_MARK)?,
+        };
+        Ok(Self { form, body: request.with_limited_body().into_body() })
     }
 }
 
@@ -284,6 +288,7 @@ impl Takes for Octets {
             (FILE_NAME, "Name of the file with its extension, percent-encoded UTF-8.", true),
             (FILE_TYPE, "Its media type, for example application/pdf.", true),
             (FILE_DESCRIPTION, "What it is, percent-encoded UTF-8.", false),
+            (FILE_MARK, "A mark that needs a permission of its own to read, for example psychiatric.", false),
         ];
         described.parameters.extend(words.map(|(name, words, needed)| header_parameter(name, words, needed)));
     }

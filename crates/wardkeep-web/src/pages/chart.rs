@@ -13,6 +13,7 @@ use wardkeep_domain::account::Role;
 use wardkeep_domain::date::{Date, Moment};
 use wardkeep_domain::document::DocumentState;
 use wardkeep_domain::patient::{Allergies, Born};
+use wardkeep_domain::record::Mark;
 
 use crate::extract::Signed;
 use crate::page::{Page, render};
@@ -159,6 +160,7 @@ struct Link {
     kind: String,
     title: String,
     when: String,
+    mark: &'static str,
     badge: &'static str,
 }
 
@@ -211,6 +213,7 @@ fn document_link(frame: &Frame, view: &DocumentView) -> Link {
         }),
         title: String::new(),
         when: document.map_or_else(String::new, |d| frame.when(d.uploaded_at)),
+        mark: document.and_then(|d| d.mark).map_or("", Mark::label),
         badge: view.badge.label(),
     }
 }
@@ -223,6 +226,7 @@ fn assessment_link(frame: &Frame, view: &AssessmentView) -> Link {
         kind: String::new(),
         title: title.to_owned(),
         when: view.assessment.as_ref().map_or_else(String::new, |a| frame.when(a.assessed_at)),
+        mark: "",
         badge: view.badge.label(),
     }
 }

@@ -14,7 +14,8 @@ use wardkeep_app::integrity::{Badge, Proof};
 use wardkeep_app::patients::PatientView;
 use wardkeep_app::{App, Ctx, Error, Result};
 use wardkeep_domain::account::Role;
-use wardkeep_domain::document::DocumentState;
+use wardkeep_domain::document::{DocumentForm, DocumentState};
+use wardkeep_domain::record::Mark;
 use wardkeep_domain::{DocumentId, FieldError, FieldErrors, PatientId};
 
 use crate::error::{Fault, show_fault, shown_page};
@@ -33,6 +34,8 @@ struct Row {
     name: String,
     kind: &'static str,
     description: String,
+    /// Marked as sensitive: the mark's name, or empty.
+    mark: &'static str,
     by: String,
     when: String,
     size: String,
@@ -65,6 +68,7 @@ impl Row {
             name: document.map_or_else(|| "Cannot be opened".to_owned(), |d| d.name.as_str().to_owned()),
             kind: document.map_or("Document", |d| d.file_type.label()),
             description: document.map_or_else(String::new, |d| or_not_recorded(&d.description)),
+            mark: document.and_then(|d| d.mark).map_or("", Mark::label),
             by: view.uploaded_by.clone(),
             when: document.map_or_else(String::new, |d| frame.when(d.uploaded_at)),
             size: document.map_or_else(String::new, |d| size(d.bytes)),
@@ -87,9 +91,10 @@ struct ListPage {
     rows: Vec<Row>,
     uploads: bool,
     description: String,
+    mark: String,
 }
 
-async fn list_template(signed: &Signed, patient: &str, description: String, errors: FormErrors) -> Result<ListPage> {
+async fn list_template(signed: &Signed, patient: &str, form: DocumentForm, errors: FormErrors) -> Result<ListPage> {
     let (view, documents) = signed.web.app.list_documents(&signed.ctx, patient_id(patient)?).await?;
     let frame = Frame::new(signed, &view, "documents");
     let page = signed.page("Documents");
@@ -98,13 +103,14 @@ async fn list_template(signed: &Signed, patient: &str, description: String, erro
         errors,
         rows: documents.iter().map(|document| Row::new(&frame, document)).collect(),
         uploads: matches!(signed.ctx.role(), Some(Role::Doctor | Role::Nurse | Role::Patient)),
-        description,
+        description: form.description,
+        mark: form.mark,
         frame,
     })
 }
 
 pub async fn list(signed: Signed, Path(patient): Path<String>) -> Response {
-    match list_template(&signed, &patient, String::new(), FormErrors::default()).await {
+    match list_template(&signed, &patient, DocumentForm::default(), FormErrors::default()).await {
         Ok(page) => render(&page),
         Err(error) => signed.fail(&error),
     }
@@ -141,8 +147,8 @@ pub(crate) async fn short_text(mut field: Field<'_>) -> Result<String, Fault> {
 }
 
 pub async fn upload(signed: Signed, Path(patient): Path<String>, mut parts: Multipart) -> Response {
-    let mut description = String::new();
-    let refused = match receive(&signed, &patient, &mut parts, &mut description).await {
+    let mut form = DocumentForm::default();
+    let refused = match receive(&signed, &patient, &mut parts, &mut form).await {
         Ok(_) => return done(&signed.web, &format!("/patients/{patient}/documents"), "document-uploaded"),
         Err(refused) => refused,
     };
@@ -151,7 +157,7 @@ pub async fn upload(signed: Signed, Path(patient): Path<String>, mut parts: Mult
         while let Ok(Some(_)) = field.chunk().await {}
     }
     match refused {
-        Refused::App(Error::Invalid(errors)) => match list_template(&signed, &patient, description, errors.into()).await {
+        Refused::App(Error::Invalid(errors)) => match list_template(&signed, &patient, form, errors.into()).await {
             Ok(page) => render_invalid(&page),
             Err(error) => signed.fail(&error),
         },
@@ -160,22 +166,23 @@ pub async fn upload(signed: Signed, Path(patient): Path<String>, mut parts: Mult
     }
 }
 
-/// The form's order is fixed: token, description, file. Nothing of the file is read before the
+/// The form's order is fixed: token, description, mark, file. Nothing of the file is read before the
 /// token was checked.
-async fn receive(signed: &Signed, patient: &str, parts: &mut Multipart, description: &mut String) -> Result<DocumentId, Refused> {
+async fn receive(signed: &Signed, patient: &str, parts: &mut Multipart, form: &mut DocumentForm) -> Result<DocumentId, Refused> {
     let patient = patient_id(patient)?;
     let mut trusted = false;
     while let Some(mut field) = parts.next_field().await? {
         match field.name().unwrap_or_default() {
             "csrf" => trusted = signed.ctx.form_token_matches(&short_text(field).await.map_err(Refused::Fault)?),
-            "description" if trusted => *description = short_text(field).await.map_err(Refused::Fault)?,
+            "description" if trusted => form.description = short_text(field).await.map_err(Refused::Fault)?,
+            "mark" if trusted => form.mark = short_text(field).await.map_err(Refused::Fault)?,
             "file" if trusted => {
-                let name = field.file_name().unwrap_or_default().to_owned();
-                if name.is_empty() {
+                form.file_name = field.file_name().unwrap_or_default().to_owned();
+                if form.file_name.is_empty() {
                     return Err(Error::Invalid(FieldErrors(vec![FieldError::new("file", "Choose a file.")])).into());
                 }
-                let declared = field.content_type().unwrap_or_default().to_owned();
-                let mut upload = signed.web.app.begin_upload(&signed.ctx, patient, &name, &declared, description).await?;
+                form.declared_type = field.content_type().unwrap_or_default().to_owned();
+                let mut upload = signed.web.app.begin_upload(&signed.ctx, patient, form).await?;
                 while let Some(chunk) = field.chunk().await? {
                     upload.push(&chunk).await?;
                 }

@@ -1,7 +1,9 @@
 //! The care relationship beyond the team: units, proxies, and the roles that see a part only.
 
 use http::StatusCode;
+use wardkeep_app::Error;
 use wardkeep_domain::account::Role;
+use wardkeep_domain::document::DocumentForm;
 
 use crate::site::{FAR_FAMILY, NEAR_FAMILY, NEAR_MRN, Person, Site};
 
@@ -157,9 +159,9 @@ async fn a_marked_record_is_read_by_its_author_the_permitted_and_the_patient() {
         assert!(site.get(Some(reader), &records).await.text().contains("Serology"), "{:?}", reader.role);
         assert_eq!(status(&site, reader, &record).await, StatusCode::OK, "{:?}", reader.role);
     }
-    for page in [records.clone(), format!("/patients/{}", site.near)] {
+    for (page, hidden) in [(records.clone(), "1 record is not shown"), (format!("/patients/{}", site.near), "1 entry is not shown")] {
         let seen = site.get(Some(&nurse), &page).await.text();
-        assert!(seen.contains("1 record is not shown") && seen.contains("Ward round") && !seen.contains("Serology"), "{seen}");
+        assert!(seen.contains(hidden) && seen.contains("Ward round") && !seen.contains("Serology"), "{seen}");
     }
     let refused = site.get(Some(&nurse), &record).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
@@ -183,4 +185,44 @@ async fn a_marked_record_is_read_by_its_author_the_permitted_and_the_patient() {
         [("record_type", "note"), ("title", "Serology"), ("body", "Plain"), ("mark", ""), ("reason", "Not sensitive"), ("version", "1")];
     assert_eq!(site.post(&doctor, &format!("{record}/amend"), &amended).await.status, StatusCode::SEE_OTHER);
     assert_eq!(status(&site, &nurse, &record).await, StatusCode::OK);
+}
+
+// ASVS 8.2.2, 8.2.3
+#[tokio::test]
+async fn a_marked_document_is_read_by_its_author_the_permitted_and_the_patient() {
+    let site = Site::open().await;
+    let (doctor, nurse) = (site.person(Role::Doctor).clone(), site.person(Role::Nurse).clone());
+    let (officer, patient) = (site.person(Role::PrivacyOfficer).clone(), site.person(Role::Patient).clone());
+    let documents = format!("/patients/{}/documents", site.near);
+    let form = DocumentForm { mark: "gossip".to_owned(), ..DocumentForm::new("serology.txt", "text/plain", "Secretresult") };
+    let ctx = site.ctx(&doctor).await;
+    let Err(Error::Invalid(wrong)) = site.app.begin_upload(&ctx, site.near, &form).await.map(|_| ()) else { panic!("no such mark") };
+    assert_eq!(wrong.0.first().map(|error| error.field), Some("mark"));
+    let mut upload = site.app.begin_upload(&ctx, site.near, &DocumentForm { mark: "hiv".to_owned(), ..form }).await.unwrap();
+    upload.push(b"Secretresult\n").await.unwrap();
+    let one = format!("{documents}/{}", upload.finish(ctx.now()).await.unwrap());
+    site.document(site.near).await;
+    let ways = [one.clone(), format!("{one}/file"), format!("/api/v1{one}"), format!("/api/v1{one}/content")];
+    for reader in [&doctor, &patient] {
+        assert!(site.get(Some(reader), &documents).await.text().contains("serology.txt"), "{:?}", reader.role);
+        assert_eq!(status(&site, reader, &one).await, StatusCode::OK, "{:?}", reader.role);
+    }
+    for (page, hidden) in [(documents.clone(), "1 document is not shown"), (format!("/patients/{}", site.near), "1 entry is not shown")] {
+        let seen = site.get(Some(&nurse), &page).await.text();
+        assert!(seen.contains(hidden) && seen.contains("letter.txt") && !seen.contains("serology"), "{seen}");
+    }
+    for way in &ways {
+        let refused = site.get(Some(&nurse), way).await;
+        assert_ne!(refused.status, StatusCode::OK, "{way}");
+        assert!(!refused.text().contains("Secretresult") && !refused.text().contains("serology"), "{way}: {}", refused.text());
+    }
+    assert_eq!(status(&site, &nurse, &one).await, StatusCode::FORBIDDEN);
+    // It stays marked when it is voided.
+    let void = [("version", "1"), ("reason", "Filed with the wrong patient")];
+    assert_eq!(site.post(&doctor, &format!("{one}/void"), &void).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(status(&site, &nurse, &one).await, StatusCode::FORBIDDEN);
+    let given = site.post(&officer, "/reviews/clearances/give", &[("email", &nurse.email), ("mark", "hiv")]).await;
+    assert_eq!(given.status, StatusCode::SEE_OTHER, "{}", given.text());
+    assert_eq!(status(&site, &nurse, &one).await, StatusCode::OK);
+    assert_eq!(status(&site, &nurse, &ways[1]).await, StatusCode::OK);
 }

@@ -18,6 +18,7 @@ use wardkeep_app::{App, Ctx, Entropy, Visit};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
+use wardkeep_domain::document::DocumentForm;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_domain::record::RecordForm;
 use wardkeep_domain::stroke::AssessmentForm;
@@ -236,7 +237,7 @@ impl Site {
     /// A new document.
     pub async fn document(&self, patient: PatientId) -> DocumentId {
         let doctor = self.ctx(self.doctor_of(patient)).await;
-        let mut upload = self.app.begin_upload(&doctor, patient, "letter.txt", "text/plain", "A letter").await.unwrap();
+        let mut upload = self.app.begin_upload(&doctor, patient, &DocumentForm::new("letter.txt", "text/plain", "A letter")).await.unwrap();
         upload.push(b"Dear colleague,\n").await.unwrap();
         upload.finish(self.visit().now).await.unwrap()
     }

@@ -16,6 +16,7 @@ use wardkeep_app::patients::{Created, Search};
 use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
+use wardkeep_domain::document::DocumentForm;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_domain::record::RecordForm;
 use wardkeep_domain::{DocumentId, PatientId, RecordId};
@@ -253,7 +254,7 @@ impl Clinic {
 
     async fn documents_and_assessments(&self, known: &mut Known, patient: PatientId, number: usize) {
         let ctx = self.signed_in(known, "doctor").await.unwrap();
-        let mut upload = self.app.begin_upload(&ctx, patient, "letter.txt", "text/plain", "Letter").await.unwrap();
+        let mut upload = self.app.begin_upload(&ctx, patient, &DocumentForm::new("letter.txt", "text/plain", "Letter")).await.unwrap();
         upload.push(format!("Dear colleague, this is letter {number}.\n").as_bytes()).await.unwrap();
         upload.finish(self.visit().now).await.unwrap();
         let attributes = wardkeep_domain::stroke::generate::Generator::new(number as u64).attributes();
