@@ -106,10 +106,11 @@ pub(crate) fn plain_code(typed: &str) -> String {
 }
 
 impl Recovery {
-    /// Ten new codes, shown as `xxxxx-xxxxx`, and what is kept of them.
+    /// Ten new codes of six groups of four letters, and what is kept of them. Each has 120 bits: a
+    /// plain hash keeps what nobody can guess (OWASP ASVS 5.0, 6.5.2: from 112 bits on).
     pub(crate) fn new(visit: &Visit) -> (Self, Vec<String>) {
         let salt = visit.entropy.bytes::<16>();
-        let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| format!("{}-{}", letters::<5>(visit), letters::<5>(visit))).collect();
+        let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| [(); 6].map(|()| letters::<4>(visit)).join("-")).collect();
         let hashes = codes.iter().map(|code| Self::hash(&salt, code)).collect();
         (Self { salt, hashes }, codes)
     }
