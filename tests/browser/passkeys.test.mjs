@@ -65,6 +65,13 @@ async function signOut(person) {
   await person.page.getByText('You are signed out.').waitFor();
 }
 
+/** What happened since the last sign-in is told before anything else. */
+async function isTold(person, words) {
+  await person.page.getByRole('heading', { name: 'Please read' }).waitFor();
+  await person.page.getByText(words).waitFor();
+  await person.page.getByRole('link', { name: 'Go on' }).click();
+}
+
 async function signInAlone(person) {
   await person.go('/sign-in');
   await button(person.page, 'Sign in with a passkey').click();
@@ -120,7 +127,13 @@ step('one of them signs in alone', async () => {
   await administrator.device.plug(laptop);
   await administrator.look('passkeys-sign-in');
   await button(administrator.page, 'Sign in with a passkey').click();
+  await administrator.page.getByText('The passkey “Blue key” was set up on').waitFor();
+  await administrator.look('sign-in-told');
+  await isTold(administrator, 'The passkey “Office laptop” was set up on');
   await administrator.page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await administrator.go('/security');
+  await administrator.page.getByRole('heading', { name: 'What happened lately' }).waitFor();
+  await administrator.look('security-lately');
 });
 
 step('one of them confirms', async () => {
@@ -170,6 +183,7 @@ step('a removed passkey opens nothing', async () => {
   await administrator.page.getByText('This passkey was not accepted.').waitFor();
   await administrator.device.plug(key);
   await signInAlone(administrator);
+  await isTold(administrator, 'The passkey “Office laptop” was removed on');
   await administrator.page.getByRole('heading', { name: 'Overview' }).waitFor();
 });
 
@@ -189,6 +203,7 @@ step('the last factor stays; an app can be set up again', async () => {
   await administrator.page.getByRole('heading', { name: 'Use your passkey' }).waitFor();
   await administrator.look('passkeys-second-step');
   await button(administrator.page, 'Sign in with a passkey').click();
+  await isTold(administrator, 'The authenticator app was removed on');
   await administrator.page.getByRole('heading', { name: 'Overview' }).waitFor();
 });
 

@@ -6,7 +6,7 @@
 //! `docs/spec/ledger.md` ("Clear events").
 
 use serde::{Deserialize, Serialize};
-use wardkeep_domain::PatientId;
+use wardkeep_domain::{AccountId, PatientId};
 use wardkeep_ledger::{Class, Discloses, Draft, EventId, Outcome, Receipt, Salt, SubjectDraft};
 use wardkeep_policy::{Actor, Denial, Resource};
 use wardkeep_store::{Changeset, DocId, Document, Erase, Expect, Kind, Owner, Put, Term, Version};
@@ -15,6 +15,7 @@ use wardkeep_vault::{Context, PatientKey, Plain, Purpose};
 
 use crate::clear::{About, ActorPart, Asked, Named, SubjectPart, beside};
 use crate::integrity::Sealed;
+use crate::sign_in::Doer;
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
 /// Which of the two stores.
@@ -115,6 +116,12 @@ pub(crate) struct Act<'a> {
 }
 
 impl<'a> Act<'a> {
+    /// Who does it, as the account's owner is told: somebody else's device and address stay theirs.
+    pub(crate) fn doer(&self, account: AccountId) -> Doer {
+        let own = self.who.id == hex::encode(account.bytes());
+        let only_own = |text: &str| if own { text.to_owned() } else { String::new() };
+        Doer { at: self.visit.now, device: only_own(&self.who.device), address: only_own(&self.who.address) }
+    }
     pub(crate) fn new(app: &'a App, side: Side, visit: &'a Visit, who: Who, class: Class) -> Self {
         let change = Changeset {
             expects: Vec::new(),

@@ -77,6 +77,14 @@ pub(crate) struct OpenedSession {
     notice: Option<String>,
 }
 
+impl OpenedSession {
+    /// With more to be told.
+    pub(crate) fn telling(self, words: Option<String>) -> Self {
+        let words: Vec<String> = self.notice.into_iter().chain(words).collect();
+        Self { notice: Some(words.join(" ")).filter(|words| !words.is_empty()), ..self }
+    }
+}
+
 /// A session as sealed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Stored {
@@ -151,7 +159,7 @@ impl App {
         let used = credentials.body.use_code(code, ctx.now()).ok_or(Error::WrongCredentials)?;
         let mut act = Act::by(self, Side::Control, ctx, Class::SignIn).detail("step", "confirm");
         gate.clear(&mut act)?;
-        self.put_credentials(&mut act, account, credentials.version, &used)?;
+        self.put_credentials(&mut act, account, Some(&credentials), &used)?;
         let token = self.renew_session(&mut act, ctx).await?;
         act.commit().await?;
         Ok(token.text)

@@ -141,6 +141,11 @@ impl Gate {
     pub(crate) fn count(&self, act: &mut Act<'_>, now: Moment) -> Result<()> {
         self.0.iter().try_for_each(|slot| put(act, slot, &slot.counter.failed(slot.key.scope, now)))
     }
+    /// Wrong tries at the account's counters whose last came since then.
+    pub(crate) fn wrong_tries(&self, since: Option<Moment>) -> u32 {
+        let later = |slot: &&Slot| slot.key.scope == Scope::Account && since.is_none_or(|since| slot.counter.last_ms >= since.0);
+        self.0.iter().filter(later).map(|slot| slot.counter.failures).fold(0, u32::saturating_add)
+    }
     /// Success: the account's counter starts again, and nobody may have failed meanwhile.
     pub(crate) fn clear(&self, act: &mut Act<'_>) -> Result<()> {
         for slot in self.0.iter().filter(|slot| slot.key.scope == Scope::Account) {
@@ -187,6 +192,12 @@ impl App {
             Some(retry_after_s) => Err(Error::Throttled { retry_after_s }),
             None => Ok(gate),
         }
+    }
+
+    /// Wrong tries at an account's ways in since a moment, those aside that a success has cleared.
+    pub(crate) async fn wrong_tries(&self, account: AccountId, since: Option<Moment>) -> Result<u32> {
+        let keys = Factor::OF_SIGN_IN.map(|factor| self.account_key(account, factor));
+        Ok(self.counters(&keys).await?.wrong_tries(since))
     }
 
     /// Reads the counters, whatever they say.

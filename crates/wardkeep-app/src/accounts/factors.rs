@@ -68,7 +68,7 @@ impl App {
         if let Some(ticket) = ticket {
             self.use_ticket(&mut act, ticket, ctx.now())?;
         }
-        self.put_credentials(&mut act, own.account.id, own.credentials.version, changed)?;
+        self.put_credentials(&mut act, own.account.id, Some(&own.credentials), changed)?;
         act.commit().await.map(|_| ())
     }
 

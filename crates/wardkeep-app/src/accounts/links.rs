@@ -245,7 +245,7 @@ impl App {
         let hash = self.hashing.hash(visit, &password).await?;
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account), Class::AccountCreated).detail("role", role.code());
         self.put_account(&mut act, 0, &account)?;
-        self.put_credentials(&mut act, id, 0, &Credentials::new(hash, visit.now))?;
+        self.put_credentials(&mut act, id, None, &Credentials::new(hash, visit.now))?;
         self.put_link(&mut act, token.id, link.version.saturating_add(1), &used(link, visit.now))?;
         // Two set-up links at once: the second one finds this taken.
         let first = DocId([0; 16]);
@@ -264,7 +264,7 @@ impl App {
         let hash = self.hashing.hash(visit, &password).await?;
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account), Class::AccountCreated).detail("role", account.role.code());
         self.put_account(&mut act, opened.version, &account)?;
-        self.put_credentials(&mut act, account.id, 0, &Credentials::new(hash, visit.now))?;
+        self.put_credentials(&mut act, account.id, None, &Credentials::new(hash, visit.now))?;
         self.put_link(&mut act, token.id, link.version.saturating_add(1), &used(link, visit.now))?;
         act.commit().await.map(|_| ())
     }
@@ -323,7 +323,7 @@ impl App {
         };
         act = act.detail("account", hex::encode(id.bytes()));
         self.put_account(&mut act, 0, &account)?;
-        self.put_credentials(&mut act, id, 0, &Credentials::new(hash, visit.now))?;
+        self.put_credentials(&mut act, id, None, &Credentials::new(hash, visit.now))?;
         match act.commit().await {
             // Somebody registered the address meanwhile: the same answer.
             Ok(_) | Err(Error::Refused(_)) => Ok(()),

@@ -137,7 +137,7 @@ impl App {
             act = approval.consume(self, act)?;
         }
         self.put_account(&mut act, opened.version, &Account { notice, ..opened.body.clone() })?;
-        self.put_credentials(&mut act, account, credentials.version, &credentials.body.without_factor())?;
+        self.put_credentials(&mut act, account, Some(&credentials), &credentials.body.without_factor())?;
         // Whatever a stranger guessed until nothing was looked at any more: the person stands here now.
         self.counters(&Factor::OF_SIGN_IN.map(|factor| self.account_key(account, factor))).await?.clear(&mut act)?;
         let ended = self.end_sessions(&mut act, account, None, ctx.now()).await?;

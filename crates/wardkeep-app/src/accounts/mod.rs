@@ -26,7 +26,7 @@ pub(crate) use links::Invited;
 
 use crate::act::Act;
 use crate::envelope::Opened;
-use crate::sign_in::PasskeyView;
+use crate::sign_in::{HappeningView, PasskeyView};
 use crate::{App, Ctx, Error, Result, kinds};
 
 pub use proxies::ProxyView;
@@ -74,6 +74,8 @@ pub struct OwnAccount {
     pub authenticator_since: Option<Moment>,
     pub passkeys: Vec<PasskeyView>,
     pub recovery_codes_left: usize,
+    /// What happened to the ways in, newest first.
+    pub lately: Vec<HappeningView>,
 }
 
 /// A page of a keyset list.

@@ -25,6 +25,7 @@ impl App {
             password_changed_at: credentials.as_ref().map(|c| c.password_changed_at),
             authenticator_since: credentials.as_ref().and_then(|c| c.totp.as_ref()).map(|totp| totp.enrolled_at),
             passkeys: credentials.as_ref().map(|c| c.passkeys.iter().map(PasskeyView::from).collect()).unwrap_or_default(),
+            lately: credentials.as_ref().map(|c| c.lately.views()).unwrap_or_default(),
             recovery_codes_left: credentials.as_ref().map_or(0, |c| c.recovery.left()),
             account,
         })
@@ -57,7 +58,7 @@ impl App {
         let changed = Credentials { password: hash, password_changed_at: ctx.now(), ..old.body.clone() };
         let mut act = Act::by(self, Side::Control, ctx, Class::PasswordChanged).permit(&permit);
         gate.clear(&mut act)?;
-        self.put_credentials(&mut act, account.id, old.version, &changed)?;
+        self.put_credentials(&mut act, account.id, Some(&old), &changed)?;
         let ended = self.end_sessions(&mut act, account.id, ctx.session().map(|session| session.id), ctx.now()).await?;
         act.detail("sessions ended", ended.to_string()).commit().await.map(|_| ())
     }
@@ -72,7 +73,7 @@ impl App {
         let old = self.credentials(account).await?.ok_or(Error::SignedOut)?;
         let (recovery, codes) = Recovery::new(ctx.visit());
         let mut act = Act::by(self, Side::Control, ctx, Class::FactorChanged).permit(&permit).detail("factor", "recovery codes");
-        self.put_credentials(&mut act, account, old.version, &Credentials { recovery, ..old.body.clone() })?;
+        self.put_credentials(&mut act, account, Some(&old), &Credentials { recovery, ..old.body.clone() })?;
         act.commit().await?;
         Ok(codes)
     }

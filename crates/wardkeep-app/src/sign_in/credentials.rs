@@ -13,6 +13,7 @@ use wardkeep_vault::vault::digest;
 use zeroize::Zeroize;
 
 use super::Next;
+use super::lately::Lately;
 use super::relying_party::Passkey;
 use crate::act::Act;
 use crate::envelope::Opened;
@@ -34,6 +35,9 @@ pub(crate) struct Credentials {
     #[serde(default)]
     pub passkeys: Vec<Passkey>,
     pub recovery: Recovery,
+    /// Missing in documents written before it was kept.
+    #[serde(default)]
+    pub lately: Lately,
 }
 
 /// An authenticator app.
@@ -120,6 +124,10 @@ impl Recovery {
     pub(crate) fn left(&self) -> usize {
         self.hashes.len()
     }
+    /// Drawn together, whether or not some were used.
+    pub(super) fn is_same_set(&self, other: &Self) -> bool {
+        self.salt == other.salt
+    }
     /// What is left after using the code; `None` when it is none of them.
     pub(crate) fn without(&self, code: &str) -> Option<Self> {
         let given = Self::hash(&self.salt, code);
@@ -130,7 +138,14 @@ impl Recovery {
 
 impl Credentials {
     pub(crate) fn new(password: String, now: Moment) -> Self {
-        Self { password, password_changed_at: now, totp: None, passkeys: Vec::new(), recovery: Recovery::default() }
+        Self {
+            password,
+            password_changed_at: now,
+            totp: None,
+            passkeys: Vec::new(),
+            recovery: Recovery::default(),
+            lately: Lately::default(),
+        }
     }
     /// The credentials after a right code from the app; `None` for a wrong or used one.
     pub(crate) fn use_code(&self, code: &str, now: Moment) -> Option<Self> {
@@ -194,14 +209,22 @@ impl App {
         let document = self.control.get(kinds::CREDENTIALS, DocId(account.bytes())).await?;
         document.map(|document| self.open_own_doc(kinds::CONTROL, Purpose::Credentials, &document)).transpose()
     }
-    /// Writes the version after `current` (0: the first).
-    pub(crate) fn put_credentials(&self, act: &mut Act<'_>, account: AccountId, current: u64, credentials: &Credentials) -> Result<()> {
+    /// Writes the version after `old`; `None` for the first. What changed is noted for the owner.
+    pub(crate) fn put_credentials(
+        &self,
+        act: &mut Act<'_>,
+        account: AccountId,
+        old: Option<&Opened<Credentials>>,
+        credentials: &Credentials,
+    ) -> Result<()> {
+        let current = old.map_or(0, |old| old.version);
+        let credentials = old.map_or_else(|| credentials.clone(), |old| credentials.after(&old.body, &act.doer(account)));
         act.put_own(
             Purpose::Credentials,
             kinds::CREDENTIALS,
             DocId(account.bytes()),
             current.saturating_add(1),
-            credentials,
+            &credentials,
             Vec::new(),
             Vec::new(),
         )

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod hashing;
+mod lately;
 mod passkeys;
 mod relying_party;
 mod steps;
@@ -20,6 +21,8 @@ use wardkeep_vault::Purpose;
 pub(crate) use credentials::{Credentials, Recovery, Totp, letters, plain_code, step_at, step_of};
 pub(crate) use hashing::Checked;
 pub use hashing::{HASHING_MAX, Hashing};
+pub(crate) use lately::Doer;
+pub use lately::{HAPPENINGS_MAX, HappeningView, PLACES_MAX, WRONG_TRIES_TOLD};
 pub(crate) use passkeys::{PASSKEYS_MAX, no_passkey, passkey_name};
 pub use passkeys::{PasskeyView, Question};
 pub use relying_party::RelyingParty;
@@ -157,9 +160,13 @@ impl App {
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account.body), Class::SignIn).detail("step", "password");
         gate.clear(&mut act)?;
         act.expect(kinds::ACCOUNT, wardkeep_store::DocId(id.bytes()), account.version);
-        if let Some(password) = rehashed {
-            let renewed = Credentials { password: password.to_owned(), ..credentials.body.clone() };
-            self.put_credentials(&mut act, id, credentials.version, &renewed)?;
+        // The wrong ones before the right one are forgotten by the counter, not by the owner.
+        let wrong = gate.wrong_tries(credentials.body.lately.signed_in_at());
+        if rehashed.is_some() || wrong > 0 {
+            let mut renewed = credentials.body.clone();
+            renewed.lately.wrong_tries(wrong);
+            renewed.password = rehashed.map_or(renewed.password, str::to_owned);
+            self.put_credentials(&mut act, id, Some(&credentials), &renewed)?;
         }
         act.put_own(Purpose::Credentials, kinds::PENDING, token.id, 1, &waiting, Vec::new(), Vec::new())?;
         act.commit().await?;

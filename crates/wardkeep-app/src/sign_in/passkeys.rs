@@ -118,9 +118,10 @@ impl App {
                     gate.clear(&mut act)?;
                     self.use_ticket(&mut act, &ticket, visit.now)?;
                     let opened = self.open_session(&mut act, visit, &found.account).await?;
-                    let credentials = found.credentials.body.with_passkey(used);
-                    self.put_credentials(&mut act, account.id, found.credentials.version, &credentials)?;
-                    self.signed_in(act, visit, account.id, opened).await
+                    let wrong = self.wrong_tries(account.id, found.credentials.body.lately.signed_in_at()).await?;
+                    let (credentials, told) = found.credentials.body.with_passkey(used).greeted(visit, wrong);
+                    self.put_credentials(&mut act, account.id, Some(&found.credentials), &credentials)?;
+                    self.signed_in(act, visit, account.id, opened.telling(told)).await
                 }
                 Err(refused) => self.refuse(visit, &ticket, &gate, Refusal::of(who(visit, account), "passkey", refused, &found)).await,
             }
@@ -164,7 +165,7 @@ impl App {
                     gate.clear(&mut act)?;
                     self.use_ticket(&mut act, &ticket, visit.now)?;
                     let credentials = found.credentials.body.with_passkey(used);
-                    self.put_credentials(&mut act, ctx.account_id(), found.credentials.version, &credentials)?;
+                    self.put_credentials(&mut act, ctx.account_id(), Some(&found.credentials), &credentials)?;
                     let token = self.renew_session(&mut act, ctx).await?;
                     act.commit().await?;
                     Ok(token.text)
@@ -258,7 +259,7 @@ impl App {
             act = act.detail("passkey", suspect.name.clone());
             let notices: Vec<String> = account.notice.iter().cloned().chain([copied_words(&suspect)]).collect();
             self.put_account(&mut act, found.account.version, &Account { notice: Some(notices.join(" ")), ..account.clone() })?;
-            self.put_credentials(&mut act, account.id, found.credentials.version, &found.credentials.body.with_passkey(suspect))?;
+            self.put_credentials(&mut act, account.id, Some(&found.credentials), &found.credentials.body.with_passkey(suspect))?;
         }
         act.commit().await?;
         Err(Error::WrongCredentials)

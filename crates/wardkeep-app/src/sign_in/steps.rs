@@ -142,6 +142,8 @@ impl App {
         let mut act = Act::new(self, Side::Control, visit, who(visit, account), Class::SignIn).detail("step", how.step);
         gate.clear(&mut act)?;
         let opened = self.open_session(&mut act, visit, &step.account).await?;
+        let wrong = self.wrong_tries(id, credentials.lately.signed_in_at()).await?;
+        let (credentials, told) = credentials.greeted(visit, wrong);
         let used = Waiting { used_at: Some(visit.now), secret: None, ..step.waiting.body.clone() };
         act.put_own(
             Purpose::Credentials,
@@ -153,14 +155,14 @@ impl App {
             Vec::new(),
         )?;
         match how.factor {
-            None => self.put_credentials(&mut act, id, step.credentials.version, credentials)?,
+            None => self.put_credentials(&mut act, id, Some(&step.credentials), &credentials)?,
             Some(factor) => {
                 let mut change = Act::new(self, Side::Control, visit, who(visit, account), Class::FactorChanged).detail("factor", factor);
-                self.put_credentials(&mut change, id, step.credentials.version, credentials)?;
+                self.put_credentials(&mut change, id, Some(&step.credentials), &credentials)?;
                 act.together(change)?;
             }
         }
-        self.signed_in(act, visit, id, opened).await
+        self.signed_in(act, visit, id, opened.telling(told)).await
     }
 }
 

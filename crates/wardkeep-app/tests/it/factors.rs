@@ -281,3 +281,67 @@ async fn recovery_codes_hold_a_hundred_and_twenty_bits_and_an_authenticators_key
     assert_eq!(letters.len(), 32);
     assert!(letters.values().all(|times| (85..=230).contains(times)), "{letters:?}");
 }
+
+/// A sign-in with password and code from a device; what it tells, and its token.
+async fn signed_in(house: &House, person: &Person, device: &str) -> (String, String) {
+    house.wait_ms(60_000);
+    let visit = Visit { device: device.to_owned(), ..house.visit() };
+    let pending = house.app.sign_in(&visit, EMAIL, &Password::typed(PASSWORD)).await.unwrap();
+    let signed = house.app.sign_in_code(&visit, &pending.token, &code(&person.key, visit.now)).await.unwrap();
+    (signed.notice.unwrap_or_default(), signed.token)
+}
+
+async fn told(house: &House, person: &Person, device: &str) -> String {
+    signed_in(house, person, device).await.0
+}
+
+// ASVS 6.3.5
+#[tokio::test]
+async fn wrong_tries_and_a_sign_in_from_a_new_place_are_told_to_the_owner_at_the_next_sign_in() {
+    let house = House::new().await;
+    let person = join(&house, EMAIL).await;
+    assert_eq!(told(&house, &person, "Test").await, "", "nothing happened");
+    guess(&house, 2).await;
+    assert_eq!(told(&house, &person, "Test").await, "", "whoever types makes mistakes");
+    guess(&house, 4).await;
+    let pending = pending(&house, EMAIL).await.unwrap();
+    assert!(house.app.sign_in_code(&house.visit(), &pending, "000000").await.is_err());
+    let words = told(&house, &person, "Test").await;
+    assert!(words.contains("5 wrong tries to sign in on") && words.contains("tell your privacy officer"), "{words}");
+    assert_eq!(told(&house, &person, "Stranger's laptop").await, "", "who signs in so is not told about it");
+    let words = told(&house, &person, "Test").await;
+    assert!(words.contains("First sign-in from this device or network on") && words.contains("(Stranger's laptop, 192.0.2.7)"), "{words}");
+    let (words, token) = signed_in(&house, &person, "Test").await;
+    assert_eq!(words, "", "once");
+    let own = house.app.own_account(&house.request(&token).await).await.unwrap();
+    let listed: Vec<String> = own.lately.into_iter().map(|line| line.words).collect();
+    let expected = ["First sign-in from this device or network", "5 wrong tries to sign in", "2 wrong tries to sign in"];
+    assert_eq!(listed[..3], expected, "newest first, those not told too");
+}
+
+// ASVS 6.3.7
+#[tokio::test]
+async fn a_changed_password_used_codes_and_a_reset_are_told_with_time_and_place() {
+    let house = House::new().await;
+    let person = join(&house, EMAIL).await;
+    let ctx = house.request(&person.token).await;
+    house.app.new_recovery_codes(&ctx).await.unwrap();
+    house.wait_ms(1_000);
+    house.app.change_password(&ctx, PASSWORD, "marble heron sings twice", "marble heron sings twice").await.unwrap();
+    house.app.change_password(&house.request(&person.token).await, "marble heron sings twice", PASSWORD, PASSWORD).await.unwrap();
+    let words = told(&house, &person, "Test").await;
+    for part in ["New recovery codes were made on", "The password was changed on", "(Test, 192.0.2.7)"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert_eq!(told(&house, &person, "Test").await, "");
+    // A reset: whoever did it stays unnamed in the list, and the sign-in after it tells.
+    house.app.reset_factor(&house.operator(), wardkeep_domain::AccountId::from_bytes(person.id)).await.unwrap();
+    let visit = house.visit();
+    let pending = pending(&house, EMAIL).await.unwrap();
+    let key = house.app.enrolment(&visit, &pending).await.unwrap().key.replace(' ', "");
+    let signed = house.app.enrol(&visit, &pending, &code(&key, visit.now)).await.unwrap();
+    assert!(signed.notice.unwrap_or_default().contains("was removed on"));
+    let listed = house.app.own_account(&house.request(&signed.token).await).await.unwrap().lately;
+    let reset = listed.iter().find(|line| line.words == "An administrator reset the second factor").unwrap();
+    assert_eq!((reset.device.as_str(), reset.address.as_str()), ("", ""));
+}

@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde::Deserialize;
 use wardkeep_app::accounts::OwnAccount;
 use wardkeep_app::sessions::SessionView;
-use wardkeep_app::sign_in::PasskeyView;
+use wardkeep_app::sign_in::{HappeningView, PasskeyView};
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::date::Moment;
@@ -74,6 +74,21 @@ impl PasskeyLine {
     }
 }
 
+/// What happened to a way in, as listed.
+struct Happened {
+    words: String,
+    at: String,
+    /// Empty when somebody else did it.
+    place: String,
+}
+
+impl Happened {
+    fn new(signed: &Signed, view: HappeningView) -> Self {
+        let place = if view.address.is_empty() { String::new() } else { format!("{}, {}", view.device, view.address) };
+        Self { words: view.words, at: when(signed, view.at), place }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "security/security.html")]
 struct SecurityPage {
@@ -97,6 +112,7 @@ struct SecurityPage {
     fresh: bool,
     unlinked: bool,
     sessions: Vec<Line>,
+    lately: Vec<Happened>,
 }
 
 fn when(signed: &Signed, at: Moment) -> String {
@@ -125,6 +141,7 @@ async fn template(signed: &Signed, errors: FormErrors, new_name: String) -> Resu
         fresh: signed.ctx.is_fresh(),
         unlinked: own.account.role == Role::Patient && own.account.patient.is_none(),
         sessions: sessions.into_iter().map(|view| Line::new(signed, view)).collect(),
+        lately: own.lately.into_iter().map(|view| Happened::new(signed, view)).collect(),
     })
 }
 
@@ -158,7 +175,10 @@ pub async fn change_password(Posted { signed, form }: Posted<PasswordForm>) -> R
 
 pub async fn new_recovery_codes(Posted { signed, .. }: Posted<Nothing>) -> Response {
     match signed.web.app.new_recovery_codes(&signed.ctx).await {
-        Ok(codes) => render(&RecoveryCodesPage { page: signed.page("Recovery codes"), codes, next: "/security" }),
+        Ok(codes) => {
+            let page = signed.page("Recovery codes");
+            render(&RecoveryCodesPage { page, codes, words: String::new(), next: "/security" })
+        }
         Err(error) => fail_or_confirm(&signed, &error, "/security"),
     }
 }

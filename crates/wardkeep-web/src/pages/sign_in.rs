@@ -224,6 +224,8 @@ pub async fn enrol(VisitorPosted { visitor, form }: VisitorPosted<CodeForm>) -> 
 pub struct RecoveryCodesPage {
     pub page: Page,
     pub codes: Vec<String>,
+    /// What the person must be told beside; empty for nothing.
+    pub words: String,
     pub next: &'static str,
 }
 
@@ -237,7 +239,10 @@ struct ToldPage {
 /// Sets the session cookie, drops the pending one, and shows what must be seen once.
 pub(crate) fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
     let response = match (signed.recovery_codes, signed.notice) {
-        (Some(codes), _) => render(&RecoveryCodesPage { page: visitor.page("Recovery codes"), codes, next: "/" }),
+        (Some(codes), words) => {
+            let (page, words) = (visitor.page("Recovery codes"), words.unwrap_or_default());
+            render(&RecoveryCodesPage { page, codes, words, next: "/" })
+        }
         (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words }),
         (None, None) => Redirect::to("/").into_response(),
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wardkeep_app::accounts::{ACTIVATION_MS_MAX, INVITATION_MS_MAX, SETUP_MS_MAX};
-use wardkeep_app::sign_in::HASHING_MAX;
+use wardkeep_app::sign_in::{HAPPENINGS_MAX, HASHING_MAX, PLACES_MAX, WRONG_TRIES_TOLD};
 use wardkeep_app::throttle::{ACCOUNT_FREE, ADDRESS_FREE, DISABLED_AT, WAIT_S_MAX};
 use wardkeep_domain::account::password::{LENGTH_MAX, LENGTH_MIN};
 use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS_MAX, PATIENT_IDLE_MS_MAX, PENDING_MS_MAX, STEP_UP_MS_MAX};
@@ -80,6 +80,9 @@ fn the_numbers_written_are_those_of_the_program() {
         format!("set-up link | {} minutes", minutes(SETUP_MS_MAX)),
         format!("invitation | {} days", minutes(INVITATION_MS_MAX) / 60 / 24),
         format!("activation code on paper | {} days", minutes(ACTIVATION_MS_MAX) / 60 / 24),
+        format!("the last {HAPPENINGS_MAX} under Security"),
+        format!("{WRONG_TRIES_TOLD} wrong tries or more"),
+        format!("not among the last {PLACES_MAX}"),
         "the e-mail address, the displayed name, the hospital's name and `wardkeep`".to_owned(),
     ];
     none("docs/sign-in.md does not say", &says.into_iter().filter(|words| !page.contains(words)).collect::<Vec<_>>());
