@@ -9,6 +9,8 @@ use wardkeep_domain::emergency::Emergency;
 use wardkeep_domain::{AccountId, PatientId, id};
 use wardkeep_policy::Actor;
 
+use crate::throttle::network;
+
 /// Randomness as an argument: the composition root seeds it, tests fix it.
 #[derive(Clone)]
 pub struct Entropy(Arc<Mutex<dyn rand_core::Rng + Send>>);
@@ -54,6 +56,10 @@ impl Visit {
     #[must_use]
     pub fn new_id(&self) -> [u8; 16] {
         id::uuid_v7(self.now.0, self.entropy.bytes())
+    }
+    /// The device and network that the session's factor was last proven on?
+    fn is_from_where(&self, session: &Session) -> bool {
+        self.device == session.device && network(&self.address) == network(&session.address)
     }
     #[must_use]
     pub fn today(&self) -> Date {
@@ -118,12 +124,15 @@ impl Ctx {
     pub fn emergency(&self, patient: PatientId) -> Option<Emergency> {
         self.session.as_ref().and_then(|session| session.emergency(patient, self.visit.now).copied())
     }
-    /// Was a factor proven within the last five minutes (or is this the operator)?
+    /// Was a factor proven within the last five minutes, on this device and network (or is this the
+    /// operator)? A session that turns up elsewhere proves it anew before anything that needs it:
+    /// OWASP ASVS 5.0, 8.2.4.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        self.session
-            .as_ref()
-            .map_or(!matches!(self.actor, Actor::Account { .. } | Actor::Service { .. }), |session| session.is_fresh(self.visit.now))
+        match &self.session {
+            Some(session) => session.is_fresh(self.visit.now) && self.visit.is_from_where(session),
+            None => !matches!(self.actor, Actor::Account { .. } | Actor::Service { .. }),
+        }
     }
     /// Goes into every form of this session; checked before anything changes.
     #[must_use]

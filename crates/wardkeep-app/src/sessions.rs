@@ -170,7 +170,9 @@ impl App {
         let old =
             self.session(DocId(old.id.bytes())).await?.filter(|opened| opened.body.session.revoked_at.is_none()).ok_or(Error::SignedOut)?;
         let token = Token::new(ctx.visit());
-        let session = Session { id: SessionId::from_bytes(token.id.0), proven_at: ctx.now(), ..old.body.session.clone() };
+        let (address, device) = (ctx.visit().address.clone(), ctx.visit().device.clone());
+        let id = SessionId::from_bytes(token.id.0);
+        let session = Session { id, proven_at: ctx.now(), address, device, ..old.body.session.clone() };
         put_revoked(act, &old, ctx.now())?;
         self.put_session(act, &token, session)?;
         Ok(token)

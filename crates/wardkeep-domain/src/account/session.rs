@@ -36,7 +36,7 @@ pub struct Session {
     pub id: SessionId,
     pub account: AccountId,
     pub created_at: Moment,
-    /// When the second factor was last proven.
+    /// When the second factor was last proven, and from where.
     pub proven_at: Moment,
     pub address: String,
     /// "Chromium on Linux".

@@ -21,6 +21,8 @@ use wardkeep_store::memory::MemoryStore;
 use wardkeep_vault::KeyFile;
 use wardkeep_web::{Clock, Settings, Web};
 
+use crate::site::from_here;
+
 pub const ORIGIN: &str = "http://127.0.0.1:8080";
 pub const PASSWORD: &str = "velvet orchard counts rain";
 /// 25 November 2026, 09:00 UTC.
@@ -158,7 +160,8 @@ impl Api {
         self.raw(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    pub async fn raw(&self, request: Request<Body>) -> Answer {
+    pub async fn raw(&self, mut request: Request<Body>) -> Answer {
+        from_here(&mut request, "curl/8.0");
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         let json = serde_json::from_slice(&body).unwrap_or_default();

@@ -1,10 +1,13 @@
 //! How long a session lives, to the millisecond, and what ends it.
 
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
 use http::header;
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS_MAX, PATIENT_IDLE_MS_MAX, STEP_UP_MS_MAX};
 
-use crate::site::{Person, Site, get, request};
+use crate::site::{Person, Site, get, post, request};
 
 async fn lives(site: &Site, person: &Person) -> bool {
     site.get(Some(person), "/security").await.status == 200
@@ -143,4 +146,35 @@ async fn everybody_sees_their_own_sessions_with_device_and_address_and_ends_any_
     assert!(lives(&site, first).await);
     assert_eq!(site.post(&second, &end, &[]).await.status, 303);
     assert!(!lives(&site, first).await && lives(&site, &second).await);
+}
+
+/// Exports the log from a device and an address; where the answer leads, or its status.
+async fn export_from(site: &Site, person: &Person, device: &str, address: [u8; 4]) -> String {
+    let mut request = post(Some(&person.token), "/log/export", &[("csrf", &person.csrf)]);
+    request.headers_mut().insert(header::USER_AGENT, device.parse().unwrap());
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 50_000))));
+    let answer = site.raw(request).await;
+    if answer.status == 200 { "exported".to_owned() } else { answer.header("location").to_owned() }
+}
+
+// ASVS 8.2.4
+#[tokio::test]
+async fn a_session_that_turns_up_elsewhere_proves_a_factor_there_before_anything_that_needs_one() {
+    let site = Site::open().await;
+    let privacy = site.person(Role::PrivacyOfficer);
+    let (own, other) = ("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "Mozilla/5.0 (Windows NT 10.0) Chrome/140.0");
+    let confirm = "/security/confirm?next=/log";
+    assert_eq!(export_from(&site, privacy, own, [192, 0, 2, 1]).await, "exported");
+    assert_eq!(export_from(&site, privacy, other, [192, 0, 2, 1]).await, confirm, "another device");
+    assert_eq!(export_from(&site, privacy, own, [198, 51, 100, 7]).await, confirm, "another network");
+    assert_eq!(export_from(&site, privacy, own, [192, 0, 2, 1]).await, "exported", "back where it was");
+    let code = site.app.demo_code(&site.visit(), &privacy.email).await.unwrap();
+    let mut request = post(Some(&privacy.token), "/security/confirm", &[("csrf", &privacy.csrf), ("code", &code), ("next", "/log")]);
+    request.headers_mut().insert(header::USER_AGENT, other.parse().unwrap());
+    let token = site.raw(request).await.cookie("wardkeep-session").unwrap();
+    let csrf = site.app.authenticate(site.visit(), &token).await.unwrap().form_token().to_owned();
+    let moved = Person { token, csrf, ..privacy.clone() };
+    assert_eq!(export_from(&site, &moved, other, [192, 0, 2, 1]).await, "exported", "proven there");
+    assert_eq!(export_from(&site, &moved, own, [192, 0, 2, 1]).await, confirm, "and no longer here");
+    assert!(lives(&site, &moved).await, "what needs no fresh factor goes on");
 }

@@ -1,11 +1,13 @@
 //! A small hospital behind its router: an account of every role, signed in; one patient near to
 //! doctor, nurse and the patient's own account, and one far from all of them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use rand_chacha::ChaCha20Rng;
@@ -257,7 +259,8 @@ impl Site {
         with_session(&self.app, visit, person.role, &person.email, token).await
     }
 
-    pub async fn raw(&self, request: Request<Body>) -> Answer {
+    pub async fn raw(&self, mut request: Request<Body>) -> Answer {
+        from_here(&mut request, AGENT);
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
@@ -274,6 +277,14 @@ impl Site {
     /// Posts a form as a visitor.
     pub async fn knock(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.raw(post(None, path, fields)).await
+    }
+}
+
+/// From the address and device that `visit` names, unless the test says otherwise.
+pub fn from_here(request: &mut Request<Body>, agent: &'static str) {
+    request.headers_mut().entry(header::USER_AGENT).or_insert(header::HeaderValue::from_static(agent));
+    if request.extensions().get::<ConnectInfo<SocketAddr>>().is_none() {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 50_000))));
     }
 }
 
@@ -304,6 +315,9 @@ pub fn urlencoded(fields: &[(&str, &str)]) -> String {
     };
     fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
 }
+
+/// What `visit` calls "Firefox on Linux".
+const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 fn visit(clock: &TestClock, entropy: &Entropy) -> Visit {
     Visit {
