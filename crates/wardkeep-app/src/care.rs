@@ -16,7 +16,7 @@ use crate::access::{CARE_MEMBERS_MAX, CareMember, CareTeam};
 use crate::accounts::{PAGE, Page};
 use crate::act::{Act, Side};
 use crate::error::invalid;
-use crate::patients::PatientRow;
+use crate::patients::{PatientRow, PatientView};
 use crate::{App, Ctx, Error, Result, kinds};
 
 #[derive(Clone, Debug)]
@@ -74,11 +74,15 @@ impl App {
         act.put_own(Purpose::Staff, kinds::CARE_TEAM, DocId(team.patient.bytes()), version.saturating_add(1), team, terms, Vec::new())
     }
 
+    /// Who cares for a patient, with the banner: one event for both.
+    ///
     /// # Errors
     /// `Denied`, `NotFound`.
-    pub async fn care_members(&self, ctx: &Ctx, patient: PatientId) -> Result<Vec<CareMemberView>> {
-        self.permit_chart(ctx, Action::ReadDemographics, patient, None).await?;
-        self.member_views(self.care_team(patient).await?.0.members).await
+    pub async fn care_members(&self, ctx: &Ctx, patient: PatientId) -> Result<(PatientView, Vec<CareMemberView>)> {
+        let permit = self.permit_chart(ctx, Action::ReadDemographics, patient, None).await?;
+        let key = self.patient_key(patient, ctx.now()).await?;
+        let (view, _) = self.open_demographics(ctx, &permit, &key, "care team").await?;
+        Ok((view, self.member_views(self.care_team(patient).await?.0.members).await?))
     }
 
     /// With names and roles; members whose account is gone are left out.

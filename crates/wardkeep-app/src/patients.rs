@@ -256,7 +256,13 @@ impl App {
         Ok(self.open_demographics(ctx, &permit, &key, "details").await?.0)
     }
 
-    async fn open_demographics(&self, ctx: &Ctx, permit: &Permit, key: &PatientKey, part: &str) -> Result<(PatientView, Receipt)> {
+    pub(crate) async fn open_demographics(
+        &self,
+        ctx: &Ctx,
+        permit: &Permit,
+        key: &PatientKey,
+        part: &str,
+    ) -> Result<(PatientView, Receipt)> {
         let document = self.patient_document(key).await?;
         let banner = Sealed::new(key, &document);
         let receipt = self.disclose(ctx, Class::ChartOpened, permit, key, [&banner], part).await?;

@@ -283,7 +283,7 @@ pub struct CareTeam {
 }
 
 pub async fn care_team(caller: Caller, Ids(patient): Ids<PatientId>) -> Answer<Said<CareTeam>> {
-    let members = caller.app().care_members(&caller.ctx, patient).await?;
+    let (_, members) = caller.app().care_members(&caller.ctx, patient).await?;
     Ok(Said(CareTeam { items: members.into_iter().map(CareMember::from).collect() }))
 }
 

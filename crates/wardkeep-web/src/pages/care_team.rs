@@ -27,8 +27,7 @@ struct CareTeamPage {
 
 async fn template(signed: &Signed, patient: &str, email: String, errors: FormErrors) -> Result<CareTeamPage> {
     let id = patient_id(patient)?;
-    let view = signed.web.app.demographics(&signed.ctx, id).await?;
-    let members = signed.web.app.care_members(&signed.ctx, id).await?;
+    let (view, members) = signed.web.app.care_members(&signed.ctx, id).await?;
     let (unit, units) = signed.web.app.patient_unit(&signed.ctx, id).await?;
     let units = units.iter().map(|unit| (unit.to_string(), unit.to_string())).collect();
     let unit = unit.map(|unit| unit.to_string()).unwrap_or_default();

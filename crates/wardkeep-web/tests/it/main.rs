@@ -22,6 +22,7 @@ mod breakable;
 mod care;
 mod crawl;
 mod emergency;
+mod fail_closed;
 mod fields;
 mod forged;
 mod input;
