@@ -25,6 +25,7 @@ pub mod error;
 pub mod fuzzing;
 pub mod hospital;
 pub mod integrity;
+pub(crate) mod jwt;
 pub mod keeper;
 pub mod keys;
 pub mod kinds;
