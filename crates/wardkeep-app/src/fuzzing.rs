@@ -4,6 +4,7 @@
 use wardkeep_domain::date::Moment;
 
 use crate::accounts::activation_place;
+use crate::jwt::{self, Expected, PublicKey};
 use crate::sessions::Token;
 use crate::sign_in::{Recovery, otpauth, plain_code, step_at, step_of};
 use crate::throttle::network;
@@ -75,6 +76,25 @@ pub fn address(input: &[u8]) {
     assert_eq!(network(&cut), cut);
 }
 
+/// A key that nobody here can sign for (RFC 8037, appendix A.2): whatever comes counts for nothing, and
+/// is told by fixed words.
+pub fn assertion(input: &[u8]) {
+    let text = text(input);
+    let jwk = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let told = PublicKey::parse(&jwk).and_then(|key| {
+        let expected = Expected { issuer: "issuer", audience: "audience", now: Moment(1_800_000_000_000) };
+        jwt::verify::<serde_json::Value>(&key, &text, expected).map(|_| ())
+    });
+    assert!(told.is_err());
+    // A typed key is read the same way again.
+    if let Ok(json) = serde_json::from_slice::<serde_json::Value>(input)
+        && PublicKey::parse(&json).is_ok()
+    {
+        let again = serde_json::from_str(&json.to_string()).map(|json: serde_json::Value| PublicKey::parse(&json).is_ok());
+        assert!(again.is_ok_and(|again| again));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Result;
@@ -88,6 +108,10 @@ mod tests {
     #[test]
     fn codes_of_an_app() -> Result<()> {
         over("totp_code", MANY, super::totp_code)
+    }
+    #[test]
+    fn assertions_and_keys() -> Result<()> {
+        over("assertion", MANY, super::assertion)
     }
     #[test]
     fn addresses_of_authenticators() -> Result<()> {

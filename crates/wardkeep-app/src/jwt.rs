@@ -5,7 +5,7 @@
 //! looked at. We sign none ourselves: our own tokens are opaque.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Deserializer};
 use wardkeep_domain::date::Moment;
 
@@ -19,8 +19,6 @@ const RSA_BITS_MIN: usize = 2048;
 /// A key that checks signatures of one algorithm.
 #[derive(Clone)]
 pub(crate) struct PublicKey {
-    /// `kid`, by which a set of keys is searched.
-    pub id: Option<String>,
     algorithm: Algorithm,
     key: DecodingKey,
 }
@@ -60,7 +58,7 @@ impl PublicKey {
         if !long_enough {
             return Err(unknown);
         }
-        Ok(Self { id: jwk.common.key_id, algorithm, key })
+        Ok(Self { algorithm, key })
     }
 }
 
@@ -110,8 +108,8 @@ pub(crate) struct Expected<'a> {
     pub now: Moment,
 }
 
-/// Header of a token that may be looked at further.
-fn header(token: &str) -> Result<Header, &'static str> {
+/// May this token be looked at further?
+fn check_header(token: &str) -> Result<(), &'static str> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err("token is too long");
     }
@@ -123,12 +121,7 @@ fn header(token: &str) -> Result<Header, &'static str> {
     if header.typ.as_ref().is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
         return Err("token is of another type");
     }
-    Ok(header)
-}
-
-/// The `kid` that a token names, before anything of it is trusted.
-pub(crate) fn key_named(token: &str) -> Result<Option<String>, &'static str> {
-    Ok(header(token)?.kid)
+    Ok(())
 }
 
 /// Checks signature, issuer, audience and times.
@@ -140,7 +133,7 @@ pub(crate) fn verify<C: for<'de> Deserialize<'de>>(
     token: &str,
     expected: Expected<'_>,
 ) -> Result<Claims<C>, &'static str> {
-    header(token)?;
+    check_header(token)?;
     // The clock is ours, and what must be there our type says.
     let mut validation = Validation::new(key.algorithm);
     validation.required_spec_claims.clear();
@@ -204,7 +197,6 @@ mod tests {
         for signer in &signers {
             let token = signer.token("k", &claims());
             assert_eq!(checked(&key(signer), &token), Ok("n".to_owned()), "{signer:?}");
-            assert_eq!(key_named(&token), Ok(Some("k".to_owned())));
             for other in Signer::all() {
                 assert_eq!(checked(&key(&other), &token), Err("signature does not fit"), "{signer:?} under a key for {other:?}");
             }

@@ -31,7 +31,8 @@ pub const ALARM: Kind = Kind(16);
 pub const UNITS: Kind = Kind(17);
 /// Digest of the hospital's own policy files, as last started with (id zero).
 pub const SITE_POLICIES: Kind = Kind(24);
-/// The answered question of a ceremony (id = the ticket's number): it is answered once.
+/// What counts once, with its number: the answered question of a ceremony (the ticket's), a program's
+/// signed assertion (of client id and `jti`).
 pub const TICKET: Kind = Kind(19);
 /// A request for a second person's approval (id = request id).
 pub const REQUEST: Kind = Kind(20);

@@ -10,7 +10,6 @@ use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::request::{
     Request, RequestKind, RequestRefusal, RequestState, WAITING_MS_MAX, parse_note, parse_reason, role_decides,
 };
-use wardkeep_domain::service::Planned;
 use wardkeep_domain::{AccountId, FieldErrors, RequestId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Actor, Facts, Resource};
@@ -21,7 +20,7 @@ use crate::accounts::{INVITATION_MS_MAX, Invited, PAGE};
 use crate::act::{Act, Side};
 use crate::audit::{self, LogFilter};
 use crate::envelope::Opened;
-use crate::services::NewSecret;
+use crate::services::{NewSecret, planned};
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result, kinds};
 
@@ -35,11 +34,26 @@ const DECIDERS_MAX: usize = 500;
 /// What somebody wants to do, as typed.
 #[derive(Clone)]
 pub enum Wanted {
-    GrantRole { email: String, display_name: String, role: String },
-    ResetFactor { account: AccountId },
-    ExportLog { filter: LogFilter },
+    GrantRole {
+        email: String,
+        display_name: String,
+        role: String,
+    },
+    ResetFactor {
+        account: AccountId,
+    },
+    ExportLog {
+        filter: LogFilter,
+    },
     ExportAssessments,
-    MakeService { name: String, purpose: String, scopes: Vec<String>, days: String },
+    MakeService {
+        name: String,
+        purpose: String,
+        scopes: Vec<String>,
+        days: String,
+        /// JWK; empty for a secret.
+        key: String,
+    },
 }
 
 /// A request as shown to who made it and to who may decide on it.
@@ -211,9 +225,9 @@ impl App {
                 self.permit(ctx, Action::ExportAssessments, Resource::Hospital).await?;
                 Ok(RequestKind::ExportAssessments)
             }
-            Wanted::MakeService { name, purpose, scopes, days } => {
+            Wanted::MakeService { name, purpose, scopes, days, key } => {
                 self.permit(ctx, Action::ManageServices, Resource::Hospital).await?;
-                Ok(RequestKind::MakeService { planned: Planned::parse(name, purpose, scopes, days)? })
+                Ok(RequestKind::MakeService { planned: planned(name, purpose, scopes, days, key)? })
             }
         }
     }

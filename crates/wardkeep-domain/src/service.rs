@@ -142,6 +142,9 @@ pub struct Planned {
     pub scopes: Scopes,
     /// Days until it expires.
     pub days: i64,
+    /// The program's public key as a JWK (RFC 7517); without one it gets a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Planned {
@@ -157,7 +160,7 @@ impl Planned {
         }
         let whole = days.trim().parse::<i64>().ok().filter(|days| (1..=DAYS_MAX).contains(days));
         let days = errors.take(whole.ok_or_else(|| FieldError::new("days", format!("Enter a number of days from 1 to {DAYS_MAX}."))));
-        errors.into_result((|| Some(Self { name: name?, purpose: purpose?, scopes: scopes?, days: days? }))())
+        errors.into_result((|| Some(Self { name: name?, purpose: purpose?, scopes: scopes?, days: days?, key: None }))())
     }
 }
 
@@ -166,6 +169,30 @@ impl Planned {
 pub struct Secret {
     pub hash: [u8; 32],
     pub made_at: Moment,
+}
+
+/// A public key whose owner signs its own sign-ins (RFC 7523).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Key {
+    pub jwk: String,
+    pub made_at: Moment,
+}
+
+/// What a service account signs in with: the one or the other, and never both.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    Secret(&'a Secret),
+    Key(&'a Key),
+}
+
+impl Proof<'_> {
+    #[must_use]
+    pub fn made_at(self) -> Moment {
+        match self {
+            Proof::Secret(secret) => secret.made_at,
+            Proof::Key(key) => key.made_at,
+        }
+    }
 }
 
 /// A service account as sealed in the control store.
@@ -180,9 +207,12 @@ pub struct Service {
     pub created_at: Moment,
     pub expires_at: Moment,
     pub revoked_at: Option<Moment>,
-    pub secret: Secret,
+    secret: Option<Secret>,
+    /// Missing in documents written before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
     /// The secret before the last rotation, which counts for a day.
-    pub earlier: Option<Secret>,
+    earlier: Option<Secret>,
 }
 
 impl std::fmt::Debug for Service {
@@ -197,15 +227,38 @@ pub enum ServiceRefusal {
     Revoked,
     #[error("This service account has expired. Make a new one.")]
     Expired,
+    #[error("This program signs with its own key. For another key make a new service account, and revoke this one.")]
+    SignsItself,
 }
 
 impl Service {
+    /// With the planned key, or else with a secret of this hash.
     #[must_use]
     pub fn new(id: ServiceId, planned: Planned, created_by: AccountId, hash: [u8; 32], now: Moment) -> Self {
-        let Planned { name, purpose, scopes, days } = planned;
+        let Planned { name, purpose, scopes, days, key } = planned;
         let expires_at = now.plus_ms(days.clamp(1, DAYS_MAX) * DAY_MS);
-        let secret = Secret { hash, made_at: now };
-        Self { id, name, purpose, scopes, created_by, created_at: now, expires_at, revoked_at: None, secret, earlier: None }
+        let key = key.map(|jwk| Key { jwk, made_at: now });
+        let secret = if key.is_none() { Some(Secret { hash, made_at: now }) } else { None };
+        Self { id, name, purpose, scopes, created_by, created_at: now, expires_at, revoked_at: None, secret, key, earlier: None }
+    }
+
+    /// `None` for an account that nobody can have made: it signs in with nothing.
+    #[must_use]
+    pub fn proof(&self) -> Option<Proof<'_>> {
+        match (&self.secret, &self.key) {
+            (Some(secret), None) => Some(Proof::Secret(secret)),
+            (None, Some(key)) => Some(Proof::Key(key)),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
+    /// The JWK of a program that signs its own sign-ins.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self.proof() {
+            Some(Proof::Key(key)) => Some(&key.jwk),
+            Some(Proof::Secret(_)) | None => None,
+        }
     }
 
     /// # Errors
@@ -226,7 +279,12 @@ impl Service {
     /// The [`ServiceRefusal`].
     pub fn rotate(&self, hash: [u8; 32], now: Moment) -> Result<Self, ServiceRefusal> {
         self.check(now)?;
-        Ok(Self { secret: Secret { hash, made_at: now }, earlier: Some(self.secret.clone()), ..self.clone() })
+        match self.proof() {
+            Some(Proof::Secret(secret)) => {
+                Ok(Self { secret: Some(Secret { hash, made_at: now }), earlier: Some(secret.clone()), ..self.clone() })
+            }
+            Some(Proof::Key(_)) | None => Err(ServiceRefusal::SignsItself),
+        }
     }
 
     /// # Errors
@@ -238,9 +296,10 @@ impl Service {
     /// The secrets that count at this moment.
     #[must_use]
     pub fn hashes(&self, now: Moment) -> Vec<[u8; 32]> {
-        let lives = now.since_ms(self.secret.made_at) < EARLIER_SECRET_MS_MAX;
+        let Some(Proof::Secret(secret)) = self.proof() else { return Vec::new() };
+        let lives = now.since_ms(secret.made_at) < EARLIER_SECRET_MS_MAX;
         let earlier = self.earlier.as_ref().filter(|_| lives);
-        std::iter::once(&self.secret).chain(earlier).map(|secret| secret.hash).collect()
+        std::iter::once(secret).chain(earlier).map(|secret| secret.hash).collect()
     }
 }
 
@@ -260,6 +319,23 @@ mod tests {
         assert_eq!(rotated.hashes(Moment(10 + EARLIER_SECRET_MS_MAX)), [[4; 32]]);
         let twice = rotated.rotate([5; 32], Moment(20)).unwrap();
         assert_eq!(twice.hashes(Moment(20)), [[5; 32], [4; 32]]);
+    }
+
+    #[test]
+    fn an_account_holds_a_secret_or_a_key_and_with_both_or_neither_it_signs_in_with_nothing() {
+        let planned =
+            Planned { key: Some("{}".to_owned()), ..Planned::parse("Registry", "Yearly registry", &["log.read".to_owned()], "1").unwrap() };
+        let keyed = Service::new(ServiceId::from_bytes([1; 16]), planned, AccountId::from_bytes([2; 16]), [3; 32], Moment(0));
+        assert_eq!((keyed.key(), keyed.hashes(Moment(0))), (Some("{}"), vec![]));
+        assert_eq!(keyed.rotate([4; 32], Moment(1)), Err(ServiceRefusal::SignsItself));
+        let both = Service { secret: service().secret, ..keyed.clone() };
+        let neither = Service { key: None, ..keyed };
+        for odd in [both, neither] {
+            assert!(odd.proof().is_none() && odd.key().is_none() && odd.hashes(Moment(0)).is_empty());
+        }
+        let mut older = serde_json::to_value(service()).unwrap();
+        assert!(older.as_object_mut().unwrap().remove("key").is_none(), "written as before there were keys");
+        assert_eq!(serde_json::from_value::<Service>(older).unwrap().hashes(Moment(0)), [[3; 32]]);
     }
 
     #[test]

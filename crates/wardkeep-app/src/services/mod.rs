@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::request::RequestKind;
 use wardkeep_domain::service::{Planned, Service, ServiceRefusal};
-use wardkeep_domain::{AccountId, ServiceId};
+use wardkeep_domain::{AccountId, FieldError, FieldErrors, ServiceId};
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Permit, Resource};
 use wardkeep_store::{DocId, Document, Find};
@@ -25,7 +25,7 @@ use crate::requests::Approval;
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result, Visit, kinds};
 
-pub use tokens::{ServiceToken, TOKEN_PREFIX, TokenRefusal};
+pub use tokens::{Given, ServiceToken, TOKEN_PREFIX, TokenRefusal};
 
 /// Service accounts that are listed.
 pub const SERVICES_MAX: usize = 200;
@@ -46,7 +46,19 @@ pub struct ServiceView {
 pub struct NewSecret {
     pub id: ServiceId,
     pub name: String,
+    /// Empty when the program signs with its own key.
     pub secret: String,
+}
+
+/// The plan with the program's public key, when one was typed.
+///
+/// # Errors
+/// `Invalid` on `key`.
+pub(crate) fn planned(name: &str, purpose: &str, scopes: &[String], days: &str, key: &str) -> Result<Planned, FieldErrors> {
+    let mut errors = FieldErrors::new();
+    let planned = Planned::parse(name, purpose, scopes, days).map_err(|found| errors.0.extend(found.0)).ok();
+    let key = errors.take(tokens::public_key(key).map_err(|words| FieldError::new("key", words)));
+    errors.into_result((|| Some(Planned { key: key?, ..planned? }))())
 }
 
 fn refused(refusal: ServiceRefusal) -> Error {
@@ -95,14 +107,14 @@ impl App {
         Ok(services.into_iter().map(view).collect())
     }
 
-    /// Makes a service account; its secret is given this once.
+    /// Makes a service account; its secret is given this once. With a `key` (JWK) it has none.
     ///
     /// # Errors
-    /// `Denied` (a fresh factor is needed); `Invalid` on `name`, `purpose`, `scopes`, `days`;
+    /// `Denied` (a fresh factor is needed); `Invalid` on `name`, `purpose`, `scopes`, `days`, `key`;
     /// `SecondPerson` when a scope reaches further than its maker.
-    pub async fn make_service(&self, ctx: &Ctx, name: &str, purpose: &str, scopes: &[String], days: &str) -> Result<NewSecret> {
+    pub async fn make_service(&self, ctx: &Ctx, name: &str, purpose: &str, scopes: &[String], days: &str, key: &str) -> Result<NewSecret> {
         let permit = self.permit(ctx, Action::ManageServices, Resource::Hospital).await?;
-        let planned = Planned::parse(name, purpose, scopes, days)?;
+        let planned = planned(name, purpose, scopes, days, key)?;
         if planned.scopes.is_clinical() {
             self.alone(ctx, RequestKind::MakeService { planned: planned.clone() }).await?;
         }
@@ -119,7 +131,8 @@ impl App {
         let (secret, hash) = fresh_secret(ctx.visit());
         let id = ServiceId::from_bytes(ctx.visit().new_id());
         let service = Service::new(id, planned, ctx.account_id(), hash, ctx.now());
-        let mut act = self.service_act(ctx, permit, &service, "made").detail("scopes", service.scopes.to_string());
+        let (secret, how) = if service.key().is_some() { (String::new(), "key") } else { (secret, "secret") };
+        let mut act = self.service_act(ctx, permit, &service, "made").detail("scopes", service.scopes.to_string()).detail("by", how);
         if let Some(approval) = approval {
             act = approval.consume(self, act)?;
         }

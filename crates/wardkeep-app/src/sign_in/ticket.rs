@@ -82,6 +82,11 @@ impl App {
 
     /// Uses the ticket up, in the commit of what it was used for.
     pub(crate) fn use_ticket<T>(&self, act: &mut Act<'_>, ticket: &Ticket<T>, now: Moment) -> Result<()> {
-        act.put_own(Purpose::Credentials, kinds::TICKET, ticket.id, 1, &Used { at: now }, Vec::new(), Vec::new())
+        self.use_number(act, ticket.id, now)
+    }
+
+    /// Writes down that what has this number was used: a second commit with it fails.
+    pub(crate) fn use_number(&self, act: &mut Act<'_>, number: DocId, now: Moment) -> Result<()> {
+        act.put_own(Purpose::Credentials, kinds::TICKET, number, 1, &Used { at: now }, Vec::new(), Vec::new())
     }
 }

@@ -1,5 +1,5 @@
-//! The token endpoint of service accounts: client credentials (RFC 6749 section 4.4), by HTTP Basic or
-//! in the form. Its refusals have the shape that clients of that RFC read (section 5.2).
+//! The token endpoint of service accounts: client credentials (RFC 6749 section 4.4), by HTTP Basic, in
+//! the form, or as an assertion that the client signed (RFC 7523 section 2.2; with `client_id`). Its refusals have the shape that clients of that RFC read (section 5.2).
 
 use axum::extract::{Form, FromRequest, Request};
 use base64::Engine;
@@ -8,12 +8,16 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wardkeep_app::Visit;
-use wardkeep_app::services::TokenRefusal;
+use wardkeep_app::services::{Given, TokenRefusal};
 
 use super::answer::{Answer, Refused, Said};
 use super::describe::{Described, Takes};
 use super::take::is_type;
+use crate::csrf::TOKEN_PATH;
 use crate::web::Web;
+
+/// The one `client_assertion_type` (RFC 7523 section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A request for a token, with the client's credentials.
 pub struct TokenRequest {
@@ -23,6 +27,7 @@ pub struct TokenRequest {
     scope: Option<String>,
     client: String,
     secret: String,
+    assertion: Option<String>,
 }
 
 fn refused(status: StatusCode, code: &'static str, words: &'static str) -> Refused {
@@ -68,6 +73,18 @@ impl FromRequest<Web> for TokenRequest {
             }
         };
         let by_form = (one("client_id")?, one("client_secret")?);
+        let assertion = match (one("client_assertion_type")?.as_deref(), one("client_assertion")?) {
+            (None, None) => None,
+            (Some(JWT_BEARER), Some(assertion)) => Some(assertion),
+            _ => return Err(malformed("Send client_assertion with client_assertion_type, the one of RFC 7523.")),
+        };
+        // RFC 6749, 2.3: one way to authenticate per request.
+        if assertion.is_some() && (by_header.is_some() || by_form.1.is_some()) {
+            return Err(malformed("Send a secret or an assertion, not both."));
+        }
+        if assertion.is_some() && by_form.0.is_none() {
+            return Err(malformed("Send client_id beside client_assertion."));
+        }
         let (grant_type, scope) = (one("grant_type")?, one("scope")?);
         let (client, secret) = match (by_header, by_form) {
             (Some(pair), (None, None)) => pair,
@@ -77,7 +94,7 @@ impl FromRequest<Web> for TokenRequest {
             (None, (client, secret)) => (client.unwrap_or_default(), secret.unwrap_or_default()),
         };
         let grant_type = grant_type.ok_or_else(|| malformed("Send grant_type=client_credentials."))?;
-        Ok(Self { web: web.clone(), visit, grant_type, scope, client, secret })
+        Ok(Self { web: web.clone(), visit, grant_type, scope, client, secret, assertion })
     }
 }
 
@@ -104,8 +121,10 @@ pub async fn token(request: TokenRequest) -> Answer<Said<AccessToken>> {
     if request.grant_type != "client_credentials" {
         return Err(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "This address takes grant_type=client_credentials."));
     }
-    let TokenRequest { web, visit, scope, client, secret, .. } = request;
-    match web.app.service_token(&visit, &client, &secret, scope.as_deref()).await {
+    let TokenRequest { web, visit, scope, client, secret, assertion, .. } = request;
+    let endpoint = format!("{}{TOKEN_PATH}", web.settings.origin);
+    let given = assertion.as_deref().map_or(Given::Secret(&secret), Given::Assertion);
+    match web.app.service_token(&visit, &endpoint, &client, given, scope.as_deref()).await {
         Ok(given) => Ok(Said(AccessToken {
             access_token: given.token,
             token_type: "Bearer",

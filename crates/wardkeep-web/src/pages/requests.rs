@@ -44,6 +44,7 @@ pub struct AskForm {
     /// Codes with a blank between.
     scopes: String,
     days: String,
+    key: String,
     reason: String,
 }
 
@@ -70,6 +71,7 @@ impl AskForm {
                 purpose: planned.purpose.clone(),
                 scopes: planned.scopes.to_string(),
                 days: planned.days.to_string(),
+                key: planned.key.clone().unwrap_or_default(),
                 ..base
             },
             RequestKind::ExportAssessments => base,
@@ -94,9 +96,9 @@ impl AskForm {
             }
             "export_assessments" => Some(Wanted::ExportAssessments),
             "make_service" => {
-                let (name, purpose, days) = (self.name.clone(), self.purpose.clone(), self.days.clone());
+                let (name, purpose, days, key) = (self.name.clone(), self.purpose.clone(), self.days.clone(), self.key.clone());
                 let scopes = self.scopes.split(' ').map(str::to_owned).collect();
-                Some(Wanted::MakeService { name, purpose, scopes, days })
+                Some(Wanted::MakeService { name, purpose, scopes, days, key })
             }
             _ => None,
         }
@@ -152,6 +154,7 @@ fn lines(kind: &RequestKind) -> Lines {
             ("Purpose", planned.purpose.clone()),
             ("It may", scope_words(planned.scopes)),
             ("Expires", format!("{} days after it is made", planned.days)),
+            ("Signs in with", if planned.key.is_some() { "A key of its own" } else { "A secret" }.to_owned()),
         ],
         RequestKind::ExportAssessments => vec![("What", "All stroke assessments that are not voided".to_owned())],
     }

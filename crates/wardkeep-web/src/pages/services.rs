@@ -10,6 +10,7 @@ use wardkeep_app::{Error, Result};
 use wardkeep_domain::ServiceId;
 use wardkeep_domain::service::{Scope, ServiceRefusal};
 
+use crate::csrf::TOKEN_PATH;
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
 use crate::pages::patients::Nothing;
@@ -27,6 +28,7 @@ struct Row {
     expires: String,
     last: String,
     active: bool,
+    signs: bool,
     revokes: bool,
 }
 
@@ -42,11 +44,12 @@ impl Row {
             state: match view.over {
                 None => "Active",
                 Some(ServiceRefusal::Revoked) => "Revoked",
-                Some(ServiceRefusal::Expired) => "Expired",
+                Some(ServiceRefusal::Expired | ServiceRefusal::SignsItself) => "Expired",
             },
             expires: service.expires_at.staff(),
             last: view.last_used.map_or_else(|| "Never".to_owned(), |at| at.staff()),
             active: view.over.is_none(),
+            signs: service.key().is_some(),
             revokes: view.over != Some(ServiceRefusal::Revoked),
         }
     }
@@ -78,6 +81,7 @@ pub struct NewForm {
     name: String,
     purpose: String,
     days: String,
+    key: String,
     #[serde(rename = "stroke.read")]
     stroke_read: String,
     #[serde(rename = "stroke.import")]
@@ -140,12 +144,16 @@ struct SecretPage<'a> {
 
 /// The secret, shown this once.
 pub(crate) fn made(signed: &Signed, made: &NewSecret) -> Response {
-    let token_url = format!("{}/api/v1/token", signed.web.settings.origin);
-    render(&SecretPage { page: signed.page("Secret of a service account"), made, token_url })
+    let token_url = format!("{}{TOKEN_PATH}", signed.web.settings.origin);
+    render(&SecretPage {
+        page: signed.page(if made.secret.is_empty() { "A new service account" } else { "Secret of a service account" }),
+        made,
+        token_url,
+    })
 }
 
 pub async fn make(Posted { signed, form }: Posted<NewForm>) -> Response {
-    match signed.web.app.make_service(&signed.ctx, &form.name, &form.purpose, &form.scopes(), &form.days).await {
+    match signed.web.app.make_service(&signed.ctx, &form.name, &form.purpose, &form.scopes(), &form.days, &form.key).await {
         Ok(secret) => made(&signed, &secret),
         Err(Error::Invalid(errors)) => render_invalid(&template(&signed, form, errors.into())),
         Err(error) => fail_or_confirm(&signed, &error, "/services/new"),

@@ -18,6 +18,7 @@ mod api_openapi;
 mod api_samples;
 mod api_session;
 mod api_site;
+mod assertions;
 mod breakable;
 mod care;
 mod crawl;

@@ -93,7 +93,7 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
         "{service}" => {
             let deputy = site.ctx(&site.deputy).await;
             let scopes = ["health.read".to_owned()];
-            site.app.make_service(&deputy, "Sample", "A sample of a program", &scopes, "30").await.unwrap().id.to_string()
+            site.app.make_service(&deputy, "Sample", "A sample of a program", &scopes, "30", "").await.unwrap().id.to_string()
         }
         "{request}" => {
             let deputy = site.ctx(&site.deputy).await;

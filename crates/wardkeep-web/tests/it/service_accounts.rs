@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header;
 use serde_json::json;
 use wardkeep_app::requests::{Used, Wanted};
-use wardkeep_app::services::NewSecret;
+use wardkeep_app::services::{Given, NewSecret};
 use wardkeep_app::{Ctx, Error};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::service::{EARLIER_SECRET_MS_MAX, Scope, TOKEN_MS_MAX};
@@ -17,14 +17,14 @@ use crate::api_site::{Answer, Api, ORIGIN, request};
 use crate::samples::sample;
 use crate::site::{Site, urlencoded};
 
-async fn ctx(api: &Api, role: Role) -> Ctx {
+pub async fn ctx(api: &Api, role: Role) -> Ctx {
     api.app.authenticate(api.visit(), &api.person(role).token).await.unwrap()
 }
 
 async fn make(api: &Api, scopes: &[&str], days: &str) -> NewSecret {
     let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let administrator = ctx(api, Role::Administrator).await;
-    match api.app.make_service(&administrator, "Registry", "Yearly stroke registry", &scopes, days).await {
+    match api.app.make_service(&administrator, "Registry", "Yearly stroke registry", &scopes, days, "").await {
         Ok(made) => made,
         Err(Error::SecondPerson(_)) => make_by_two(api, &administrator, scopes, days).await,
         Err(error) => panic!("{error}"),
@@ -33,7 +33,8 @@ async fn make(api: &Api, scopes: &[&str], days: &str) -> NewSecret {
 
 async fn make_by_two(api: &Api, administrator: &Ctx, scopes: Vec<String>, days: &str) -> NewSecret {
     let text = |text: &str| text.to_owned();
-    let wanted = Wanted::MakeService { name: text("Registry"), purpose: text("Yearly stroke registry"), scopes, days: text(days) };
+    let wanted =
+        Wanted::MakeService { name: text("Registry"), purpose: text("Yearly stroke registry"), scopes, days: text(days), key: text("") };
     let request = api.app.ask_approval(administrator, &wanted, "The registry's yearly report is due.").await.unwrap();
     let privacy = ctx(api, Role::PrivacyOfficer).await;
     api.app.approve_request(&privacy, request).await.unwrap();
@@ -41,7 +42,7 @@ async fn make_by_two(api: &Api, administrator: &Ctx, scopes: Vec<String>, days: 
     made
 }
 
-async fn ask(api: &Api, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+pub async fn ask(api: &Api, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
     let mut call = request("POST", "/api/v1/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     for (name, value) in headers {
         call = call.header(*name, *value);
@@ -125,11 +126,12 @@ async fn with_every_scope_each_route_of_the_api_answers_as_policy_says() {
     let deputy = site.ctx(&site.deputy).await;
     let scopes: Vec<String> = Scope::ALL.iter().map(|scope| scope.code().to_owned()).collect();
     let text = |text: &str| text.to_owned();
-    let wanted = Wanted::MakeService { name: text("Everything"), purpose: text("Tries every address"), scopes, days: text("1") };
+    let wanted =
+        Wanted::MakeService { name: text("Everything"), purpose: text("Tries every address"), scopes, days: text("1"), key: text("") };
     let request = site.app.ask_approval(&deputy, &wanted, "To see what a program may reach.").await.unwrap();
     site.app.approve_request(&site.ctx(site.person(Role::PrivacyOfficer)).await, request).await.unwrap();
     let Used::ServiceMade(made) = site.app.use_request(&deputy, request).await.unwrap() else { panic!("something else") };
-    let given = site.app.service_token(&site.visit(), &made.id.to_string(), &made.secret, None).await.ok().unwrap();
+    let given = site.app.service_token(&site.visit(), "", &made.id.to_string(), Given::Secret(&made.secret), None).await.ok().unwrap();
     let actor = Actor::Service { id: made.id, scopes: given.scopes, active: true };
     let mut allowed = Vec::new();
     for (number, route) in wardkeep_web::api::routes::table().iter().enumerate() {
@@ -162,12 +164,12 @@ async fn a_program_that_reaches_assessments_is_made_by_two() {
     let api = Api::open().await;
     let administrator = ctx(&api, Role::Administrator).await;
     for scope in ["stroke.read", "stroke.import"] {
-        let alone = api.app.make_service(&administrator, "Registry", "Yearly stroke registry", &[scope.to_owned()], "30").await;
+        let alone = api.app.make_service(&administrator, "Registry", "Yearly stroke registry", &[scope.to_owned()], "30", "").await;
         assert!(matches!(alone, Err(Error::SecondPerson(_))), "{scope}");
     }
     let doctor = ctx(&api, Role::Doctor).await;
     assert!(matches!(
-        api.app.make_service(&doctor, "A program", "Reads health", &["health.read".to_owned()], "1").await,
+        api.app.make_service(&doctor, "A program", "Reads health", &["health.read".to_owned()], "1", "").await,
         Err(Error::Denied(_))
     ));
     make(&api, &["stroke.read"], "30").await;
