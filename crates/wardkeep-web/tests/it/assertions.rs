@@ -3,11 +3,12 @@
 use http::header;
 use serde_json::{Value, json};
 use wardkeep_app::services::NewSecret;
+use wardkeep_app::throttle::ADDRESS_FREE;
 use wardkeep_domain::account::Role;
 use wardkeep_signer::{Signer, confused, unsigned};
 
 use crate::api_site::{Answer, Api, ORIGIN};
-use crate::service_accounts::{ask, ctx};
+use crate::service_accounts::{ask, by_form, ctx};
 use crate::site::Site;
 
 const KIND: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -86,7 +87,7 @@ async fn whatever_is_wrong_with_an_assertion_the_answer_is_that_of_a_wrong_secre
     for (at, token) in forged.iter().enumerate() {
         let answer = send(&api, &client, token).await;
         assert_eq!((answer.status.as_u16(), answer.json["error"].as_str()), (401, Some("invalid_client")), "{at}: {token}");
-        // The waits after wrong ones are another test's.
+        // The waits of an address that sent many wrong ones are another test's.
         api.pass_ms(20 * 60_000);
         assert_eq!(api.visit().now.0 / 1000 - now_s, (at as i64 + 1) * 1200);
         if at == 0 {
@@ -145,18 +146,22 @@ async fn a_key_and_a_secret_are_not_mixed() {
 }
 
 #[tokio::test]
-async fn wrong_assertions_have_to_wait_like_wrong_secrets() {
+async fn who_knows_a_client_id_locks_its_program_out_by_nothing_and_has_to_wait_at_their_own_address() {
     let api = Api::open().await;
     let signer = Signer::ed_dsa();
     let client = make(&api, &signer).await.id.to_string();
-    let mut statuses = Vec::new();
-    for _ in 0..7 {
-        statuses.push(send(&api, &client, "a.b.c").await.status.as_u16());
+    for _ in 0..6 {
+        assert_eq!(by_form(&api, &client, "wkc_wrong").await.status, 401);
+        assert_eq!(send(&api, &client, "a.b.c").await.status, 401);
     }
-    assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 429]);
-    assert_eq!(send(&api, &client, &signer.token("one", &claims(&api, &client, "1"))).await.status, 429);
-    api.pass_ms(1_000);
+    assert_eq!(by_form(&api, &client, "wkc_wrong").await.status, 429);
     assert_eq!(send(&api, &client, &signer.token("one", &claims(&api, &client, "1"))).await.status, 200);
+    let mut wrong = 12;
+    while send(&api, &client, "a.b.c").await.status == 401 {
+        wrong += 1;
+    }
+    assert_eq!(wrong, ADDRESS_FREE + 1);
+    assert_eq!(send(&api, &client, "a.b.c").await.status, 429);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ pub async fn ask(api: &Api, fields: &[(&str, &str)], headers: &[(&str, &str)]) -
     api.raw(call.body(Body::from(urlencoded(fields))).unwrap()).await
 }
 
-async fn by_form(api: &Api, client: &str, secret: &str) -> Answer {
+pub async fn by_form(api: &Api, client: &str, secret: &str) -> Answer {
     ask(api, &[("grant_type", "client_credentials"), ("client_id", client), ("client_secret", secret)], &[]).await
 }
 
