@@ -5,6 +5,7 @@ use wardkeep_domain::date::Moment;
 
 use crate::accounts::activation_place;
 use crate::jwt::{self, Expected, PublicKey};
+use crate::services::NOBODYS_KEY;
 use crate::sessions::Token;
 use crate::sign_in::{Recovery, otpauth, plain_code, step_at, step_of};
 use crate::throttle::network;
@@ -76,11 +77,10 @@ pub fn address(input: &[u8]) {
     assert_eq!(network(&cut), cut);
 }
 
-/// A key that nobody here can sign for (RFC 8037, appendix A.2): whatever comes counts for nothing, and
-/// is told by fixed words.
+/// Whatever comes counts for nothing under a key that did not sign it.
 pub fn assertion(input: &[u8]) {
     let text = text(input);
-    let jwk = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let jwk = serde_json::from_str(NOBODYS_KEY).unwrap_or_default();
     let told = PublicKey::parse(&jwk).and_then(|key| {
         let expected = Expected { issuer: "issuer", audience: "audience", now: Moment(1_800_000_000_000) };
         jwt::verify::<serde_json::Value>(&key, &text, expected).map(|_| ())

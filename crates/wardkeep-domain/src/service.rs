@@ -227,6 +227,13 @@ pub enum ServiceRefusal {
     Revoked,
     #[error("This service account has expired. Make a new one.")]
     Expired,
+}
+
+/// Why its secret cannot be rotated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RotationRefusal {
+    #[error(transparent)]
+    Over(#[from] ServiceRefusal),
     #[error("This program signs with its own key. For another key make a new service account, and revoke this one.")]
     SignsItself,
 }
@@ -276,14 +283,14 @@ impl Service {
     /// With a new secret; the one before counts for a day, the one before that no longer.
     ///
     /// # Errors
-    /// The [`ServiceRefusal`].
-    pub fn rotate(&self, hash: [u8; 32], now: Moment) -> Result<Self, ServiceRefusal> {
+    /// The [`RotationRefusal`].
+    pub fn rotate(&self, hash: [u8; 32], now: Moment) -> Result<Self, RotationRefusal> {
         self.check(now)?;
         match self.proof() {
             Some(Proof::Secret(secret)) => {
                 Ok(Self { secret: Some(Secret { hash, made_at: now }), earlier: Some(secret.clone()), ..self.clone() })
             }
-            Some(Proof::Key(_)) | None => Err(ServiceRefusal::SignsItself),
+            Some(Proof::Key(_)) | None => Err(RotationRefusal::SignsItself),
         }
     }
 
@@ -327,7 +334,7 @@ mod tests {
             Planned { key: Some("{}".to_owned()), ..Planned::parse("Registry", "Yearly registry", &["log.read".to_owned()], "1").unwrap() };
         let keyed = Service::new(ServiceId::from_bytes([1; 16]), planned, AccountId::from_bytes([2; 16]), [3; 32], Moment(0));
         assert_eq!((keyed.key(), keyed.hashes(Moment(0))), (Some("{}"), vec![]));
-        assert_eq!(keyed.rotate([4; 32], Moment(1)), Err(ServiceRefusal::SignsItself));
+        assert_eq!(keyed.rotate([4; 32], Moment(1)), Err(RotationRefusal::SignsItself));
         let both = Service { secret: service().secret, ..keyed.clone() };
         let neither = Service { key: None, ..keyed };
         for odd in [both, neither] {
@@ -342,7 +349,7 @@ mod tests {
     fn a_service_ends_at_its_day_or_when_it_is_revoked() {
         assert_eq!(service().check(Moment(DAY_MS - 1)), Ok(()));
         assert_eq!(service().check(Moment(DAY_MS)), Err(ServiceRefusal::Expired));
-        assert_eq!(service().rotate([4; 32], Moment(DAY_MS)), Err(ServiceRefusal::Expired));
+        assert_eq!(service().rotate([4; 32], Moment(DAY_MS)), Err(RotationRefusal::Over(ServiceRefusal::Expired)));
         let revoked = service().revoke(Moment(1)).unwrap();
         assert_eq!((revoked.check(Moment(1)), revoked.revoke(Moment(2))), (Err(ServiceRefusal::Revoked), Err(ServiceRefusal::Revoked)));
     }

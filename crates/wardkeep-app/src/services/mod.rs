@@ -25,6 +25,8 @@ use crate::requests::Approval;
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result, Visit, kinds};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use tokens::NOBODYS_KEY;
 pub use tokens::{Given, ServiceToken, TOKEN_PREFIX, TokenRefusal};
 
 /// Service accounts that are listed.
@@ -61,7 +63,7 @@ pub(crate) fn planned(name: &str, purpose: &str, scopes: &[String], days: &str, 
     errors.into_result((|| Some(Planned { key: key?, ..planned? }))())
 }
 
-fn refused(refusal: ServiceRefusal) -> Error {
+fn refused(refusal: impl std::fmt::Display) -> Error {
     Error::Refused(refusal.to_string())
 }
 

@@ -69,7 +69,7 @@ const ASSERTION_MS_MAX: i64 = 5 * 60 * 1000;
 const NUMBER_BYTES_MAX: usize = 128;
 
 /// Checked against for a client that has none, so that it takes as long: RFC 8037, appendix A.2.
-const NOBODYS_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+pub(crate) const NOBODYS_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 /// What a client sends to prove who it is.
 #[derive(Clone, Copy)]
@@ -181,7 +181,10 @@ impl App {
             (Some(found), Ok(checked)) => {
                 let wanted = scope.map_or(Some(found.body.scopes), Scopes::parse);
                 let scopes = wanted.filter(|wanted| wanted.and(found.body.scopes) == *wanted).ok_or(TokenRefusal::Scope)?;
-                return Ok(retried(|| self.give_token(visit, found.body.id, &checked, scopes, &keys)).await?);
+                match retried(|| self.give_token(visit, found.body.id, &checked, scopes, &keys)).await {
+                    Err(Error::WrongCredentials) => (who(visit, &found.body), "used before, or changed meanwhile"),
+                    done => return Ok(done?),
+                }
             }
         };
         self.count_failure(visit, &who, Class::SignIn, &keys, &[("step", "client credentials"), ("reason", reason)]).await?;

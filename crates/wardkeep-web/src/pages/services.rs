@@ -44,7 +44,7 @@ impl Row {
             state: match view.over {
                 None => "Active",
                 Some(ServiceRefusal::Revoked) => "Revoked",
-                Some(ServiceRefusal::Expired | ServiceRefusal::SignsItself) => "Expired",
+                Some(ServiceRefusal::Expired) => "Expired",
             },
             expires: service.expires_at.staff(),
             last: view.last_used.map_or_else(|| "Never".to_owned(), |at| at.staff()),

@@ -2,6 +2,7 @@
 
 use http::header;
 use serde_json::{Value, json};
+use wardkeep_app::requests::{Used, Wanted};
 use wardkeep_app::services::NewSecret;
 use wardkeep_app::throttle::ADDRESS_FREE;
 use wardkeep_domain::account::Role;
@@ -110,6 +111,23 @@ async fn an_assertion_counts_once_also_when_it_is_sent_twice_at_once() {
     let mut statuses = [both.0.status.as_u16(), both.1.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401]);
+    let failed = api.post(Role::PrivacyOfficer, "/api/v1/log/search", json!({ "class": "sign-in", "outcome": "failed" })).await;
+    assert_eq!(failed.json["items"].as_array().unwrap().len(), 3, "each of those is in the log: {}", failed.json);
+}
+
+#[tokio::test]
+async fn what_two_people_agreed_to_make_signs_with_the_key_that_was_agreed_to() {
+    let api = Api::open().await;
+    let (signer, administrator) = (Signer::es256(), ctx(&api, Role::Administrator).await);
+    let text = |text: &str| text.to_owned();
+    let (scopes, key) = (vec![text("stroke.read")], signer.jwk("one").to_string());
+    let wanted = Wanted::MakeService { name: text("Registry"), purpose: text("Yearly registry"), scopes, days: text("30"), key };
+    let request = api.app.ask_approval(&administrator, &wanted, "The registry's yearly report is due.").await.unwrap();
+    api.app.approve_request(&ctx(&api, Role::PrivacyOfficer).await, request).await.unwrap();
+    let Used::ServiceMade(made) = api.app.use_request(&administrator, request).await.unwrap() else { panic!("something else") };
+    let client = made.id.to_string();
+    assert!(made.secret.is_empty());
+    assert_eq!(send(&api, &client, &signer.token("one", &claims(&api, &client, "1"))).await.text("scope"), "stroke.read");
 }
 
 #[tokio::test]
