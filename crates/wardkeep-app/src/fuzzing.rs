@@ -7,7 +7,7 @@ use crate::accounts::activation_place;
 use crate::jwt::{self, Expected, PublicKey};
 use crate::services::NOBODYS_KEY;
 use crate::sessions::Token;
-use crate::sign_in::{Recovery, otpauth, plain_code, step_at, step_of};
+use crate::sign_in::{Recovery, is_called, otpauth, plain_code, read_all, step_at, step_of};
 use crate::throttle::network;
 
 fn text(input: &[u8]) -> String {
@@ -95,6 +95,20 @@ pub fn assertion(input: &[u8]) {
     }
 }
 
+/// What a sign-in service sends is read or refused; and an address that is called is one over TLS, or
+/// on this machine.
+pub fn provider(input: &[u8]) {
+    assert!(read_all(input) <= 3);
+    let text = text(input);
+    if is_called(&text) {
+        let url = url::Url::parse(&text);
+        let here = |url: &url::Url| {
+            matches!(url.host_str(), Some("localhost" | "[::1]")) || url.host_str().is_some_and(|host| host.starts_with("127."))
+        };
+        assert!(url.is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && here(&url))));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Result;
@@ -112,6 +126,10 @@ mod tests {
     #[test]
     fn assertions_and_keys() -> Result<()> {
         over("assertion", MANY, super::assertion)
+    }
+    #[test]
+    fn answers_of_a_provider() -> Result<()> {
+        over("provider", MANY, super::provider)
     }
     #[test]
     fn addresses_of_authenticators() -> Result<()> {

@@ -108,8 +108,16 @@ pub(crate) struct Expected<'a> {
     pub now: Moment,
 }
 
+/// The name of the key that a token says it was signed with (RFC 7515, 4.1.4).
+///
+/// # Errors
+/// As [`verify`], for its header.
+pub(crate) fn key_named(token: &str) -> Result<Option<String>, &'static str> {
+    check_header(token).map(|header| header.kid)
+}
+
 /// May this token be looked at further?
-fn check_header(token: &str) -> Result<(), &'static str> {
+fn check_header(token: &str) -> Result<jsonwebtoken::Header, &'static str> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err("token is too long");
     }
@@ -121,7 +129,7 @@ fn check_header(token: &str) -> Result<(), &'static str> {
     if header.typ.as_ref().is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
         return Err("token is of another type");
     }
-    Ok(())
+    Ok(header)
 }
 
 /// Checks signature, issuer, audience and times.

@@ -290,12 +290,13 @@ impl App {
     }
     /// Puts a new session into a sign-in, which also writes the credentials. Sessions that ran out
     /// leave the account's list, and of too many live ones the oldest ends. What the account is to be
-    /// told is told once.
+    /// told is told once. `proven_at`: when the factor was proven, here or at the provider.
     pub(crate) async fn open_session<'a>(
         &'a self,
         act: &mut Act<'a>,
         visit: &'a Visit,
         account: &Opened<Account>,
+        proven_at: Moment,
     ) -> Result<OpenedSession> {
         let mut notices: Vec<String> = account.body.notice.iter().cloned().collect();
         notices.extend(self.make_room(act, visit, &account.body).await?);
@@ -304,7 +305,7 @@ impl App {
             id: SessionId::from_bytes(token.id.0),
             account: account.body.id,
             created_at: visit.now,
-            proven_at: visit.now,
+            proven_at,
             address: visit.address.clone(),
             device: visit.device.clone(),
             revoked_at: None,

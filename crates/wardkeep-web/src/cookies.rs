@@ -1,5 +1,5 @@
 //! Cookies: `__Host-` with Secure, HttpOnly, SameSite=Strict; on plain loopback HTTP the prefix
-//! and `Secure` go, because browsers refuse them there.
+//! and `Secure` go, because browsers refuse them there. One cookie is SameSite=Lax.
 
 use http::{HeaderMap, HeaderValue, header};
 
@@ -11,6 +11,8 @@ pub const SESSION: &str = "wardkeep-session";
 pub const PENDING: &str = "wardkeep-sign-in";
 /// The question that a passkey is to answer.
 pub const PASSKEY: &str = "wardkeep-passkey";
+/// The question that the hospital's own sign-in service is to answer.
+pub const SIGN_ON: &str = "wardkeep-sign-on";
 /// `light`, `dark` or `auto`.
 pub const THEME: &str = "wardkeep-theme";
 /// A notice for the next page: a fixed code, never text from outside.
@@ -41,6 +43,13 @@ pub fn get(settings: &Settings, headers: &HeaderMap, base: &str) -> Option<Strin
 
 fn attributes(settings: &Settings) -> &'static str {
     if settings.secure { "; Path=/; HttpOnly; SameSite=Strict; Secure" } else { "; Path=/; HttpOnly; SameSite=Strict" }
+}
+
+/// The same for what has to be there when another site leads back here; it opens nothing by itself.
+#[must_use]
+pub fn set_for_return(settings: &Settings, base: &str, value: &str) -> Option<HeaderValue> {
+    let attributes = attributes(settings).replace("Strict", "Lax");
+    HeaderValue::from_str(&format!("{}={value}{attributes}", name(settings, base))).ok()
 }
 
 /// A `Set-Cookie` value; `value` is a token or a fixed code, never free text.

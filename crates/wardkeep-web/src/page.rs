@@ -80,6 +80,8 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "registered", words: "If this address was new, the account is open now. Sign in to set up your second factor." },
     Notice { code: "account-ready", words: "The account is ready. Sign in to set up your second factor." },
     Notice { code: "password-changed", words: "The password is changed. All other sessions have ended." },
+    Notice { code: "linked", words: "Linked. You can sign in this way from now on." },
+    Notice { code: "unlinked", words: "The link is removed." },
     Notice { code: "session-ended", words: "The session has ended." },
     Notice { code: "sessions-ended", words: "All other sessions have ended." },
     Notice { code: "account-sessions-ended", words: "All sessions of this account have ended." },

@@ -95,7 +95,7 @@ pub fn table() -> Vec<Route> {
 
 /// Sign-in, registration, and what belongs to no area.
 fn everybody() -> Vec<Route> {
-    use crate::pages::{passkeys, register, sign_in, site};
+    use crate::pages::{passkeys, register, sign_in, sign_on, site};
     use Guard::{Pending, Public, Signed};
     vec![
         page("/sign-in", Public, sign_in::password_page),
@@ -110,6 +110,8 @@ fn everybody() -> Vec<Route> {
         form("/sign-in/passkey", Public, passkeys::sign_in),
         page("/sign-in/enrol/passkey", Pending, passkeys::ask_first),
         form("/sign-in/enrol/passkey", Pending, passkeys::first),
+        form("/sign-in/provider", Public, sign_on::ask),
+        page("/sign-in/provider/back", Public, sign_on::back),
         page("/register", Public, register::register_page),
         form("/register", Public, register::register),
         page("/invitation/{token}", Public, register::invitation_page),
@@ -127,7 +129,7 @@ fn everybody() -> Vec<Route> {
 
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
-    use crate::pages::{activate, authenticator, emergency, home, my, passkeys, proxies, security};
+    use crate::pages::{activate, authenticator, emergency, home, my, passkeys, proxies, security, sign_on};
     use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
@@ -148,6 +150,10 @@ fn own() -> Vec<Route> {
         page("/security/authenticator", Signed(ChangeOwnSignIn), authenticator::page),
         form("/security/authenticator", Signed(ChangeOwnSignIn), authenticator::add),
         form("/security/authenticator/remove", Signed(ChangeOwnSignIn), authenticator::remove),
+        form("/security/provider/ask", Signed(ChangeOwnSignIn), sign_on::ask_link),
+        page("/security/provider", Signed(UseOwnAccount), sign_on::link_page),
+        form("/security/provider/link", Signed(ChangeOwnSignIn), sign_on::link),
+        form("/security/provider/unlink", Signed(ChangeOwnSignIn), sign_on::unlink),
         page("/activate", Signed(UseOwnAccount), activate::page),
         form("/activate", Signed(UseOwnAccount), activate::activate),
         page("/my/access", Signed(ReadAccessHistory), my::access),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use wardkeep_app::sign_in::RelyingParty;
+use wardkeep_app::sign_in::{Provider, RelyingParty};
 use wardkeep_app::{App, Entropy, Visit};
 use wardkeep_domain::date::Moment;
 
@@ -19,6 +19,8 @@ pub struct Settings {
     pub origin: String,
     /// `true` unless served over plain HTTP on loopback: cookies get `Secure` and `__Host-`.
     pub secure: bool,
+    /// The hospital's own sign-in service, where there is one.
+    pub sign_on: Option<Provider>,
 }
 
 /// Cheap to clone; the axum state.

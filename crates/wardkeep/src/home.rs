@@ -1,6 +1,7 @@
 //! Where a hospital lies: its directory, its two stores, its own policies, and the name of this node. Options of the
 //! command line come first, then the environment, then `wardkeep.toml` in the directory.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,35 @@ struct Settings {
     node: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policies: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_on: Option<SignOn>,
+}
+
+/// The hospital's own sign-in service, as agreed with whoever runs it (docs/sign-in.md).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignOn {
+    pub issuer: String,
+    pub client_id: String,
+    /// Relative to the hospital's directory.
+    pub client_secret_file: PathBuf,
+    pub label: String,
+    /// Certificates in PEM, trusted instead of the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_acr: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_amr: Vec<String>,
+    #[serde(default = "groups")]
+    pub groups_claim: String,
+    /// Group there, role here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, String>,
+}
+
+fn groups() -> String {
+    "groups".to_owned()
 }
 
 /// See the module.
@@ -68,6 +98,7 @@ pub(crate) struct Home {
     pub node: String,
     /// Directory of the hospital's own policy files, when there is one.
     pub policies: Option<PathBuf>,
+    pub sign_on: Option<SignOn>,
 }
 
 impl Home {
@@ -94,7 +125,7 @@ impl Home {
         // A directory that was named has to be there; the usual one need not.
         let usual = Some(data.join("policies")).filter(|usual| usual.is_dir());
         let policies = stores.policies.clone().or(settings.policies).or(usual);
-        Ok(Self { data, control, records, node, policies })
+        Ok(Self { data, control, records, node, policies, sign_on: settings.sign_on })
     }
 
     /// The same hospital in another directory.
@@ -110,6 +141,7 @@ impl Home {
             records: moved(&self.records, old.records(), new.records()),
             node: self.node.clone(),
             policies: self.policies.clone(),
+            sign_on: self.sign_on.clone(),
         }
     }
 
@@ -148,8 +180,8 @@ impl Home {
             return Ok(());
         }
         let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
-        let Settings { node, policies, .. } = read(&path)?;
-        let settings = Settings { control, records, node, policies };
+        let Settings { node, policies, sign_on, .. } = read(&path)?;
+        let settings = Settings { control, records, node, policies, sign_on };
         let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
         let beside = path.with_extension("toml.new");
         let mut options = std::fs::OpenOptions::new();
@@ -187,7 +219,7 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     // The parser's own text quotes the line, which may hold a password.
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-        let known = "it may set control, records, node and policies, each to a text in quotes";
+        let known = "it may set control, records, node and policies, each to a text in quotes, and the table [sign_on] of docs/sign-in.md";
         Failure::new(3, format!("{} cannot be understood at line {line}: {known}", path.display()))
     })
 }
@@ -236,6 +268,18 @@ mod tests {
         assert_eq!(found(&Stores::default()), Some("/etc/wardkeep/policies".into()));
         let given = Stores { policies: Some("/elsewhere".into()), ..Stores::default() };
         assert_eq!(found(&given), Some("/elsewhere".into()));
+    }
+
+    #[test]
+    fn the_file_keeps_the_sign_in_service_when_a_store_moves() {
+        let data = tempfile::tempdir().unwrap();
+        let text = "[sign_on]\nissuer = \"https://login.example\"\nclient_id = \"w\"\nclient_secret_file = \"s\"\nlabel = \"L\"\n\n[sign_on.roles]\nward = \"nurse\"\n";
+        std::fs::write(file(data.path()), text).unwrap();
+        let found = home(data.path(), &Stores::default()).unwrap();
+        let service = found.sign_on.clone().unwrap();
+        assert_eq!((service.groups_claim.as_str(), service.roles["ward"].as_str(), service.ca_file.as_deref()), ("groups", "nurse", None));
+        found.keep().unwrap();
+        assert_eq!(home(data.path(), &Stores::default()).unwrap().sign_on, Some(service));
     }
 
     #[test]

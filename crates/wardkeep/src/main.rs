@@ -8,6 +8,7 @@ mod house;
 mod out;
 mod policies;
 mod serve;
+mod sign_on;
 
 use std::process::ExitCode;
 

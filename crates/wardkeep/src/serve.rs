@@ -15,11 +15,12 @@ use crate::cli::Serve;
 use crate::home::Home;
 use crate::house::{self, House, SystemClock};
 use crate::out::{Failure, Out};
+use crate::sign_on;
 
 const TICK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(home: &Home, options: &Serve, out: &Out) -> Result<(), Failure> {
-    let settings = settings(options)?;
+    let settings = settings(home, options)?;
     let listener = listen(options.listen).await?;
     let house = house::open(home).await?;
     house.app.set_pace(pace(options));
@@ -46,7 +47,7 @@ pub(crate) fn pace(options: &Serve) -> Limits {
 }
 
 /// Plain HTTP is for the own machine alone; everybody else comes through TLS.
-pub(crate) fn settings(options: &Serve) -> Result<Settings, Failure> {
+pub(crate) fn settings(home: &Home, options: &Serve) -> Result<Settings, Failure> {
     let origin = options.origin.clone().unwrap_or_else(|| format!("http://{}", options.listen));
     let origin = origin.trim_end_matches('/').to_owned();
     let secure = origin.starts_with("https://");
@@ -54,7 +55,8 @@ pub(crate) fn settings(options: &Serve) -> Result<Settings, Failure> {
         let fix = "listen on 127.0.0.1, or put a TLS proxy in front and name it with --origin https://…";
         return Err(Failure::new(2, format!("{} would carry patient data unencrypted over the network: {fix}", options.listen)));
     }
-    Ok(Settings { origin, secure })
+    let sign_on = home.sign_on.as_ref().map(|agreed| sign_on::provider(&home.data, agreed, &origin)).transpose()?;
+    Ok(Settings { origin, secure, sign_on })
 }
 
 /// Takes the address before a hospital is opened: when somebody else has it, nothing was touched.

@@ -1,7 +1,7 @@
 // A real hospital for one test file: its own directory, its own server process, a free port.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,6 +77,22 @@ export class Hospital {
       this.process.once('exit', code => reject(new Error(`the server ended with ${code}: ${this.log}`)));
     });
     this.setupLink = JSON.parse(line).setup_link;
+  }
+
+  /** Writes the agreement with a sign-in service into the settings. */
+  agree(login, client) {
+    writeFileSync(join(this.data, 'sign-on.secret'), `${client.secret}\n`, { mode: 0o600 });
+    const text = `[sign_on]
+issuer = "${login.issuer}"
+client_id = "${client.id}"
+client_secret_file = "sign-on.secret"
+label = "Northgate account"
+ca_file = "${login.authority}"
+
+[sign_on.roles]
+ward-nurses = "nurse"
+`;
+    appendFileSync(join(this.data, 'wardkeep.toml'), text, { mode: 0o600 });
   }
 
   file(name, bytes) {

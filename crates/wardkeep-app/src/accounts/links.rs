@@ -154,19 +154,7 @@ impl App {
         let visit = ctx.visit();
         let id = AccountId::from_bytes(visit.new_id());
         let token = Token::new(visit);
-        let account = Account {
-            id,
-            email,
-            display_name: name,
-            role,
-            state: AccountState::Invited,
-            patient: None,
-            created_at: visit.now,
-            notice: None,
-            units: Vec::new(),
-            clearances: Vec::new(),
-            proxies: Vec::new(),
-        };
+        let account = Account::new(id, email, name, role, AccountState::Invited, visit.now);
         let link = Link { hash: token.hash, what: For::Staff { account: id }, until: visit.now.plus_ms(INVITATION_MS_MAX), used_at: None };
         let mut act = Act::by(self, Side::Control, ctx, Class::AccountInvited)
             .permit(permit)
@@ -229,19 +217,7 @@ impl App {
         let Typed { email, name, password } = self.typed(&form.email, form)?;
         let id = AccountId::from_bytes(visit.new_id());
         let role = Role::Administrator;
-        let account = Account {
-            id,
-            email,
-            display_name: name,
-            role,
-            state: AccountState::Active,
-            patient: None,
-            created_at: visit.now,
-            notice: None,
-            units: Vec::new(),
-            clearances: Vec::new(),
-            proxies: Vec::new(),
-        };
+        let account = Account::new(id, email, name, role, AccountState::Active, visit.now);
         let hash = self.hashing.hash(visit, &password).await?;
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account), Class::AccountCreated).detail("role", role.code());
         self.put_account(&mut act, 0, &account)?;
@@ -308,19 +284,7 @@ impl App {
             return act.commit().await.map(|_| ());
         }
         let role = Role::Patient;
-        let account = Account {
-            id,
-            email,
-            display_name: name,
-            role,
-            state: AccountState::Active,
-            patient: None,
-            created_at: visit.now,
-            notice: None,
-            units: Vec::new(),
-            clearances: Vec::new(),
-            proxies: Vec::new(),
-        };
+        let account = Account::new(id, email, name, role, AccountState::Active, visit.now);
         act = act.detail("account", hex::encode(id.bytes()));
         self.put_account(&mut act, 0, &account)?;
         self.put_credentials(&mut act, id, None, &Credentials::new(hash, visit.now))?;

@@ -19,7 +19,7 @@ use wardkeep_domain::date::Moment;
 
 use wardkeep_domain::name::Email;
 use wardkeep_policy::{Action, Permit, Resource};
-use wardkeep_store::{DocId, Document, Find};
+use wardkeep_store::{DocId, Document, Find, Term};
 use wardkeep_vault::Purpose;
 
 pub(crate) use links::Invited;
@@ -70,6 +70,8 @@ pub struct NewAccount {
 #[derive(Clone, Debug)]
 pub struct OwnAccount {
     pub account: Account,
+    /// `false`: it signs in through the provider alone.
+    pub has_password: bool,
     pub password_changed_at: Option<Moment>,
     pub authenticator_since: Option<Moment>,
     pub passkeys: Vec<PasskeyView>,
@@ -102,7 +104,11 @@ impl App {
         let query = Find { kind: kinds::ACCOUNT, all_of: vec![term], before: None, since: None, limit: 1 };
         self.control.find(&query).await?.first().map(|document| self.open_account(document)).transpose()
     }
-    /// Writes the version after `version`. The e-mail address is unique; role and state can be listed.
+    /// Who somebody is at the provider.
+    pub(crate) fn identity_term(&self, issuer: &str, subject: &str) -> Term {
+        self.exact_term(kinds::CONTROL, kinds::ACCOUNT, "sign-on", [issuer, subject].join("\0").as_bytes())
+    }
+    /// Writes the version after `version`. The e-mail address and the link are unique; role and state can be listed.
     pub(crate) fn put_account(&self, act: &mut Act<'_>, version: u64, account: &Account) -> Result<()> {
         let term = |field: &str, value: &[u8]| self.exact_term(kinds::CONTROL, kinds::ACCOUNT, field, value);
         let mut terms = vec![term("role", account.role.code().as_bytes()), term("state", account.state.code().as_bytes())];
@@ -114,7 +120,8 @@ impl App {
             terms.push(term("cleared", b"yes"));
         }
         terms.extend(account.proxies.iter().map(|proxy| term("proxy", &proxy.patient.bytes())));
-        let unique = vec![term("email", account.email.as_str().as_bytes())];
+        let mut unique = vec![term("email", account.email.as_str().as_bytes())];
+        unique.extend(account.sign_on.as_ref().map(|link| self.identity_term(&link.issuer, &link.subject)));
         act.put_own(Purpose::Staff, kinds::ACCOUNT, DocId(account.id.bytes()), version.saturating_add(1), account, terms, unique)
     }
     /// May this actor do this to this account? An unknown account is `NotFound` for those who may ask.

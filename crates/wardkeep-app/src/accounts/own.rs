@@ -22,6 +22,7 @@ impl App {
         let account = ctx.account().ok_or(Error::SignedOut)?.clone();
         let credentials = self.credentials(account.id).await?.map(|opened| opened.body);
         Ok(OwnAccount {
+            has_password: credentials.as_ref().is_some_and(Credentials::has_password),
             password_changed_at: credentials.as_ref().map(|c| c.password_changed_at),
             authenticator_since: credentials.as_ref().and_then(|c| c.totp.as_ref()).map(|totp| totp.enrolled_at),
             passkeys: credentials.as_ref().map(|c| c.passkeys.iter().map(PasskeyView::from).collect()).unwrap_or_default(),
@@ -49,7 +50,7 @@ impl App {
             errors.push(FieldError::new("new_password_again", "The two new passwords differ. Type the same one twice."));
         }
         let password = errors.into_result(password)?;
-        if self.hashing.check(&Password::typed(current), Some(old.body.password.clone())).await? == Checked::Wrong {
+        if self.hashing.check(&Password::typed(current), old.body.password()).await? == Checked::Wrong {
             let details = [("step", "password change"), ("reason", "wrong password")];
             self.count_failure(ctx.visit(), &Who::of(ctx), Class::PasswordChanged, &keys, &details).await?;
             return Err(Error::Invalid(FieldErrors(vec![FieldError::new("password", "This is not your current password.")])));

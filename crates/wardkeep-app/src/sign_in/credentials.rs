@@ -27,7 +27,7 @@ const STEP_S: u64 = 30;
 /// The credentials of one account, as sealed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Credentials {
-    /// Argon2id in PHC form.
+    /// Argon2id in PHC form; empty for an account that signs in through the provider alone.
     pub password: String,
     pub password_changed_at: Moment,
     pub totp: Option<Totp>,
@@ -146,6 +146,13 @@ impl Credentials {
             recovery: Recovery::default(),
             lately: Lately::default(),
         }
+    }
+    /// The hash to compare a typed password with.
+    pub(crate) fn password(&self) -> Option<String> {
+        self.has_password().then(|| self.password.clone())
+    }
+    pub(crate) fn has_password(&self) -> bool {
+        !self.password.is_empty()
     }
     /// The credentials after a right code from the app; `None` for a wrong or used one.
     pub(crate) fn use_code(&self, code: &str, now: Moment) -> Option<Self> {

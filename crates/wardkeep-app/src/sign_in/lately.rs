@@ -43,6 +43,8 @@ pub(super) enum What {
     FactorsReset,
     NewPlace,
     WrongTries(u32),
+    SignOnLinked,
+    SignOnRemoved,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -91,6 +93,8 @@ impl What {
             What::RecoveryCodeUsed => "A recovery code was used".to_owned(),
             What::FactorsReset => "An administrator reset the second factor".to_owned(),
             What::NewPlace => "First sign-in from this device or network".to_owned(),
+            What::SignOnLinked => "Single sign-on was linked".to_owned(),
+            What::SignOnRemoved => "The link to single sign-on was removed".to_owned(),
             What::WrongTries(1) => "One wrong try to sign in".to_owned(),
             What::WrongTries(count) => format!("{count} wrong tries to sign in"),
         }
@@ -152,6 +156,13 @@ impl Credentials {
             let told = first || what == What::FactorsReset;
             next.lately.push(what, by, told);
         }
+        next
+    }
+
+    /// With a link to the provider that was made or removed, which stands in the account.
+    pub(super) fn noting_link(&self, linked: bool, by: &Doer) -> Self {
+        let mut next = self.clone();
+        next.lately.push(if linked { What::SignOnLinked } else { What::SignOnRemoved }, by, false);
         next
     }
 

@@ -1,11 +1,14 @@
 //! Proving who you are: password, then a one-time code or a recovery code; or a passkey alone;
-//! enrolment at first sign-in. Same answer, same work for an unknown name, a wrong password, a suspended account.
+//! enrolment at first sign-in; or the hospital's own sign-in service. Same answer, same work for an
+//! unknown name, a wrong password, a suspended account.
 
 mod credentials;
 mod hashing;
 mod lately;
 mod passkeys;
+mod provider;
 mod relying_party;
+mod sign_on;
 mod steps;
 mod ticket;
 
@@ -25,8 +28,12 @@ pub(crate) use lately::Doer;
 pub use lately::{HAPPENINGS_MAX, HappeningView, PLACES_MAX, WRONG_TRIES_TOLD};
 pub(crate) use passkeys::{PASSKEYS_MAX, no_passkey, passkey_name};
 pub use passkeys::{PasskeyView, Question};
+pub use provider::{Agreed, Answer, Call, Outbound, Provider, Reply};
+#[cfg(any(test, fuzzing))]
+pub(crate) use provider::{is_called, read_all};
 pub use relying_party::RelyingParty;
 pub(crate) use relying_party::{Asked, Passkey};
+pub use sign_on::{Arrived, Asked as ProviderAsked};
 #[cfg(any(test, fuzzing))]
 pub(crate) use steps::otpauth;
 pub(crate) use steps::wrong_first_code;
@@ -123,7 +130,7 @@ impl App {
         // Read for an unknown name too: the same work whoever it is.
         let id = found.as_ref().map_or(AccountId::from_bytes([0; 16]), |found| found.body.id);
         let credentials = self.credentials(id).await?;
-        let checked = self.hashing.check(password, credentials.as_ref().map(|opened| opened.body.password.clone())).await?;
+        let checked = self.hashing.check(password, credentials.as_ref().and_then(|opened| opened.body.password())).await?;
         let (who, reason) = match &found {
             None => (Who::visitor(visit), "unknown name"),
             Some(found) if checked == Checked::Wrong => (who(visit, &found.body), "wrong password"),
@@ -152,11 +159,6 @@ impl App {
             self.account(id).await?.filter(|account| account.body.state == AccountState::Active).ok_or(Error::WrongCredentials)?;
         let credentials =
             self.credentials(id).await?.filter(|opened| opened.body.password == checked_hash).ok_or(Error::WrongCredentials)?;
-        let next = credentials.body.next();
-        let secret = (next == Next::Enrol).then(|| visit.entropy.bytes::<20>());
-        let token = Token::new(visit);
-        let password_changed_at = credentials.body.password_changed_at;
-        let waiting = Waiting { hash: token.hash, account: id, created_at: visit.now, password_changed_at, secret, used_at: None };
         let mut act = Act::new(self, Side::Control, visit, who(visit, &account.body), Class::SignIn).detail("step", "password");
         gate.clear(&mut act)?;
         act.expect(kinds::ACCOUNT, wardkeep_store::DocId(id.bytes()), account.version);
@@ -168,8 +170,19 @@ impl App {
             renewed.password = rehashed.map_or(renewed.password, str::to_owned);
             self.put_credentials(&mut act, id, Some(&credentials), &renewed)?;
         }
-        act.put_own(Purpose::Credentials, kinds::PENDING, token.id, 1, &waiting, Vec::new(), Vec::new())?;
+        let pending = self.put_waiting(&mut act, visit, id, &credentials.body)?;
         act.commit().await?;
+        Ok(pending)
+    }
+
+    /// Puts a sign-in that waits for its second step into the commit of the first.
+    fn put_waiting(&self, act: &mut Act<'_>, visit: &Visit, account: AccountId, credentials: &Credentials) -> Result<Pending> {
+        let next = credentials.next();
+        let secret = (next == Next::Enrol).then(|| visit.entropy.bytes::<20>());
+        let token = Token::new(visit);
+        let password_changed_at = credentials.password_changed_at;
+        let waiting = Waiting { hash: token.hash, account, created_at: visit.now, password_changed_at, secret, used_at: None };
+        act.put_own(Purpose::Credentials, kinds::PENDING, token.id, 1, &waiting, Vec::new(), Vec::new())?;
         Ok(Pending { token: token.text, next })
     }
 

@@ -117,7 +117,7 @@ impl App {
                         .detail("passkey", used.name.clone());
                     gate.clear(&mut act)?;
                     self.use_ticket(&mut act, &ticket, visit.now)?;
-                    let opened = self.open_session(&mut act, visit, &found.account).await?;
+                    let opened = self.open_session(&mut act, visit, &found.account, visit.now).await?;
                     let wrong = self.wrong_tries(account.id, found.credentials.body.lately.signed_in_at()).await?;
                     let (credentials, told) = found.credentials.body.with_passkey(used).greeted(visit, wrong);
                     self.put_credentials(&mut act, account.id, Some(&found.credentials), &credentials)?;

@@ -141,7 +141,7 @@ impl App {
         let id = account.id;
         let mut act = Act::new(self, Side::Control, visit, who(visit, account), Class::SignIn).detail("step", how.step);
         gate.clear(&mut act)?;
-        let opened = self.open_session(&mut act, visit, &step.account).await?;
+        let opened = self.open_session(&mut act, visit, &step.account, visit.now).await?;
         let wrong = self.wrong_tries(id, credentials.lately.signed_in_at()).await?;
         let (credentials, told) = credentials.greeted(visit, wrong);
         let used = Waiting { used_at: Some(visit.now), secret: None, ..step.waiting.body.clone() };
@@ -190,7 +190,7 @@ pub(crate) fn otpauth(hospital: &str, email: &str, key: &str) -> String {
 }
 
 /// RFC 3986 percent-encoding of everything that is not unreserved.
-fn percent(text: &str) -> String {
+pub(super) fn percent(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -140,6 +140,41 @@ pub struct Account {
     /// Whose record this person reads in their stead; patients' accounts only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<Proxy>,
+    /// Who this person is at the hospital's own sign-in service; staff only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_on: Option<SignOn>,
+}
+
+/// A link to an identity at an OpenID Connect provider: the issuer and its `sub` together, never an
+/// e-mail address (OpenID Connect Core 1.0, section 5.7).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOn {
+    pub issuer: String,
+    pub subject: String,
+    pub linked_at: Moment,
+    /// The account was made at the first sign-in through the provider, with the role of its groups.
+    pub made: bool,
+}
+
+impl Account {
+    /// One that is linked to nothing yet.
+    #[must_use]
+    pub fn new(id: AccountId, email: Email, display_name: String, role: Role, state: AccountState, created_at: Moment) -> Self {
+        Self {
+            id,
+            email,
+            display_name,
+            role,
+            state,
+            patient: None,
+            created_at,
+            notice: None,
+            units: Vec::new(),
+            clearances: Vec::new(),
+            proxies: Vec::new(),
+            sign_on: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Account {

@@ -23,6 +23,7 @@ pub mod reviews;
 pub mod security;
 pub mod services;
 pub mod sign_in;
+pub mod sign_on;
 pub mod site;
 pub mod stroke;
 pub mod units;

@@ -89,6 +89,13 @@ impl Happened {
     }
 }
 
+/// Single sign-on, as shown.
+struct SignOnPart {
+    label: String,
+    /// Empty when nothing is linked.
+    since: String,
+}
+
 #[derive(Template)]
 #[template(path = "security/security.html")]
 struct SecurityPage {
@@ -96,6 +103,9 @@ struct SecurityPage {
     errors: FormErrors,
     name: String,
     email: String,
+    has_password: bool,
+    /// For staff, where the hospital has a sign-in service of its own.
+    sign_on: Option<SignOnPart>,
     password_changed: String,
     /// Empty when there is none.
     authenticator_since: String,
@@ -129,6 +139,11 @@ async fn template(signed: &Signed, errors: FormErrors, new_name: String) -> Resu
         errors,
         name: own.account.display_name.clone(),
         email: own.account.email.as_str().to_owned(),
+        has_password: own.has_password,
+        sign_on: signed.web.settings.sign_on.as_ref().filter(|_| own.account.role.is_staff()).map(|provider| SignOnPart {
+            label: provider.label().to_owned(),
+            since: own.account.sign_on.as_ref().map(|link| when(signed, link.linked_at)).unwrap_or_default(),
+        }),
         password_changed: known(own.password_changed_at),
         authenticator_since: own.authenticator_since.map(|at| when(signed, at)).unwrap_or_default(),
         passkeys_ok: own.passkeys.iter().filter(|view| view.suspect_since.is_none()).count(),

@@ -24,6 +24,8 @@ struct PasswordPage {
     email: String,
     registration_open: bool,
     passkeys: bool,
+    /// The provider's name; empty when there is none.
+    sign_on: String,
 }
 
 pub async fn password_page(visitor: Visitor) -> Response {
@@ -34,7 +36,8 @@ pub(crate) fn password_template(visitor: &Visitor, email: String, problem: Strin
     let page = if problem.is_empty() { visitor.page("Sign in") } else { visitor.page("Sign in").failed() };
     let web = &visitor.web;
     let (registration_open, passkeys) = (web.app.hospital().registration_open, web.passkeys.is_some());
-    PasswordPage { page, errors: FormErrors::default(), problem, email, registration_open, passkeys }
+    let sign_on = web.settings.sign_on.as_ref().map(|provider| provider.label().to_owned()).unwrap_or_default();
+    PasswordPage { page, errors: FormErrors::default(), problem, email, registration_open, passkeys, sign_on }
 }
 
 #[derive(Deserialize)]
@@ -238,13 +241,18 @@ struct ToldPage {
 
 /// Sets the session cookie, drops the pending one, and shows what must be seen once.
 pub(crate) fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
+    finished(web, visitor, signed, || Redirect::to("/").into_response())
+}
+
+/// The same; `on` leads to the start page when nothing must be seen first.
+pub(crate) fn finished(web: &Web, visitor: &Visitor, signed: SignedIn, on: impl FnOnce() -> Response) -> Response {
     let response = match (signed.recovery_codes, signed.notice) {
         (Some(codes), words) => {
             let (page, words) = (visitor.page("Recovery codes"), words.unwrap_or_default());
             render(&RecoveryCodesPage { page, codes, words, next: "/" })
         }
         (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words }),
-        (None, None) => Redirect::to("/").into_response(),
+        (None, None) => on(),
     };
     let response = with_cookie(response, cookies::set(&web.settings, cookies::SESSION, &signed.token));
     with_cookie(response, cookies::clear(&web.settings, cookies::PENDING))

@@ -255,6 +255,13 @@ const UNLOGGED: &[&str] = &[
     "GET /security/authenticator",
     "POST /security/authenticator",
     "POST /security/authenticator/remove",
+    // So with a question to the provider; nothing is linked yet, and nothing here answers one.
+    "POST /sign-in/provider",
+    "GET /sign-in/provider/back",
+    "POST /security/provider/ask",
+    "GET /security/provider",
+    "POST /security/provider/link",
+    "POST /security/provider/unlink",
     // About accounts and the machine, and no patient's record.
     "GET /accounts/invite",
     "GET /health",

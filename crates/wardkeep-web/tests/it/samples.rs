@@ -139,6 +139,7 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/theme" => vec![("theme", "dark"), ("back", "/")],
         "/csp-report" => vec![("report", "x")],
         "/security/password" => vec![("password", "wrong wrong wrong"), ("new_password", "amber river folds maps"), ("new_password_again", "amber river folds maps")],
+        "/sign-in/provider" | "/security/provider/ask" | "/security/provider/link" | "/security/provider/unlink" => Vec::new(),
         "/sign-in/passkey" => vec![("answer", "{}")],
         "/sign-in/enrol/passkey" | "/security/passkeys/new" => vec![("name", "Office laptop"), ("answer", "{}")],
         "/security/confirm/passkey" => vec![("answer", "{}"), ("next", "/")],

@@ -29,6 +29,7 @@ use wardkeep_vault::KeyFile;
 use wardkeep_web::{Clock, Settings, Web};
 
 use crate::breakable::Breakable;
+use crate::issuer::Issuer;
 
 pub const ORIGIN: &str = "http://localhost:8080";
 /// 25 November 2026, 09:00 UTC.
@@ -70,6 +71,8 @@ pub struct Site {
     pub deputy: Person,
     pub near: PatientId,
     pub far: PatientId,
+    /// The hospital's own sign-in service.
+    pub issuer: Issuer,
     _key: tempfile::TempDir,
 }
 
@@ -155,7 +158,9 @@ pub const FAR_FAMILY: &str = "Farawayska";
 
 impl Site {
     pub async fn open() -> Self {
-        Self::with(Settings { origin: ORIGIN.to_owned(), secure: false }).await
+        let issuer = Issuer::open();
+        let site = Self::with(Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: Some(issuer.provider()) }).await;
+        Self { issuer, ..site }
     }
 
     pub async fn with(settings: Settings) -> Self {
@@ -185,7 +190,23 @@ impl Site {
         let deputy = join(&app, &visit, Role::Administrator, "deputy@site.example").await;
         let (near, far) = (PatientId::from_bytes([0; 16]), PatientId::from_bytes([0; 16]));
         let router = wardkeep_web::router(web.clone());
-        let mut site = Self { router, app, web, clock, control, records, entropy, people, other, locum, deputy, near, far, _key: key };
+        let mut site = Self {
+            router,
+            app,
+            web,
+            clock,
+            control,
+            records,
+            entropy,
+            people,
+            other,
+            locum,
+            deputy,
+            near,
+            far,
+            issuer: Issuer::open(),
+            _key: key,
+        };
         site.fill().await;
         site
     }

@@ -13,7 +13,7 @@ use crate::out::{Failure, Out, Progress};
 use crate::serve;
 
 pub(crate) async fn run(home: &Home, options: &Demo, out: &Out) -> Result<(), Failure> {
-    let settings = serve::settings(&options.serve)?;
+    let settings = serve::settings(home, &options.serve)?;
     let listener = if options.no_serve { None } else { Some(serve::listen(options.serve.listen).await?) };
     let data = &home.data;
     let house = if home.exists() { house::open(home).await? } else { make(home, options, out).await? };

@@ -31,9 +31,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("argon2", &["wardkeep-app"]),
     ("askama", &["wardkeep-web"]),
     ("axum", &["wardkeep-web", "wardkeep"]),
-    ("http", &["wardkeep-web"]),
+    ("http", &["wardkeep-web", "wardkeep"]),
     ("hyper", &["wardkeep-web", "wardkeep"]),
     ("hyper-util", &["wardkeep-web", "wardkeep"]),
+    ("hyper-rustls", &["wardkeep"]),
+    ("rustls", &["wardkeep"]),
     ("tower", &["wardkeep-web", "wardkeep"]),
     ("tower-http", &["wardkeep-web"]),
     ("tokio", &["wardkeep-store", "wardkeep-app", "wardkeep-web", "wardkeep"]),
@@ -58,6 +60,7 @@ const PURE: &[(&str, &[&str])] = &[
 /// What is written at one place: (what, words, the one file).
 const ONE_PLACE: &[(&str, &str, &str)] = &[
     ("a receipt is minted after a durable commit", "Receipt::mint(", "crates/wardkeep-store/src/committer.rs"),
+    ("the program calls out to one service", "Client::builder(", "crates/wardkeep/src/sign_on.rs"),
     ("markup that is not escaped is made from fixed words", "HtmlSafe", "crates/wardkeep-web/src/pages/stroke/chart.rs"),
 ];
 

@@ -18,6 +18,7 @@ const WAYS: &[(&str, &[&str])] = &[
     (".enrol(", &["crates/wardkeep-web/src/api/session.rs", "crates/wardkeep-web/src/pages/sign_in.rs"]),
     (".sign_in_passkey(", &["crates/wardkeep-web/src/pages/passkeys.rs"]),
     (".enrol_passkey(", &["crates/wardkeep-web/src/pages/passkeys.rs"]),
+    (".provider_answered(", &["crates/wardkeep-web/src/pages/sign_on.rs"]),
     (".step_up_passkey(", &["crates/wardkeep-web/src/pages/passkeys.rs"]),
     (
         ".step_up(",
@@ -61,7 +62,7 @@ fn minutes(ms: i64) -> i64 {
     ms / 60_000
 }
 
-// ASVS 6.1.1, 6.1.2, 6.2.11, 7.1.1
+// ASVS 6.1.1, 6.1.2, 6.2.11, 7.1.1, 7.1.3
 #[test]
 fn the_numbers_written_are_those_of_the_program() {
     let page = page().split_whitespace().collect::<Vec<_>>().join(" ");
@@ -81,6 +82,7 @@ fn the_numbers_written_are_those_of_the_program() {
         format!("invitation | {} days", minutes(INVITATION_MS_MAX) / 60 / 24),
         format!("activation code on paper | {} days", minutes(ACTIVATION_MS_MAX) / 60 / 24),
         format!("the last {HAPPENINGS_MAX} under Security"),
+        format!("older than {} hours is asked for anew", minutes(ABSOLUTE_MS_MAX) / 60),
         format!("{WRONG_TRIES_TOLD} wrong tries or more"),
         format!("not among the last {PLACES_MAX}"),
         "the e-mail address, the displayed name, the hospital's name and `wardkeep`".to_owned(),

@@ -1,0 +1,130 @@
+//! The hospital's own sign-in service: what `wardkeep.toml` says of it, and the one place where the
+//! program calls out.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use wardkeep_app::sign_in::{Agreed, Call, Outbound, Provider, Reply};
+use wardkeep_domain::account::Role;
+use zeroize::Zeroizing;
+
+use crate::home::SignOn;
+use crate::out::Failure;
+
+/// An answer that takes longer is none.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// Descriptions, keys and tokens are small.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// The provider that the settings name; `origin` is where this site is opened.
+pub(crate) fn provider(data: &Path, set: &SignOn, origin: &str) -> Result<Provider, Failure> {
+    let failed = |words: String| Failure::new(3, format!("[sign_on] in {}: {words}", data.join("wardkeep.toml").display()));
+    let mut roles = std::collections::BTreeMap::new();
+    for (group, code) in &set.roles {
+        let codes: Vec<&str> = Role::STAFF.iter().map(|role| role.code()).collect();
+        let role = Role::parse(code).map_err(|_| failed(format!("roles: “{code}” is none; take one of {}", codes.join(", "))))?;
+        roles.insert(group.clone(), role);
+    }
+    let agreed = Agreed {
+        issuer: set.issuer.clone(),
+        client_id: set.client_id.clone(),
+        client_secret: secret(&data.join(&set.client_secret_file))?,
+        redirect_uri: format!("{origin}/sign-in/provider/back"),
+        label: set.label.clone(),
+        accepted_acr: set.accepted_acr.clone(),
+        accepted_amr: set.accepted_amr.clone(),
+        groups_claim: set.groups_claim.clone(),
+        roles,
+    };
+    let caller = Caller::new(set.ca_file.as_ref().map(|file| data.join(file)).as_deref())?;
+    Provider::new(agreed, Arc::new(caller)).map_err(failed)
+}
+
+/// Its end of line does not belong to it.
+fn secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(7, format!("{} cannot be read: {error}", path.display()));
+    if std::fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
+        let fix = format!("run: chmod 600 {}", path.display());
+        return Err(Failure::new(7, format!("{} is a secret that other users of this machine can read: {fix}", path.display())));
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+struct Caller(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl Caller {
+    /// Trusts the public roots, or the certificates of a file alone.
+    fn new(ca: Option<&Path>) -> Result<Self, Failure> {
+        let mut roots = RootCertStore::empty();
+        match ca {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(path) => {
+                let failed = |cause: String| Failure::new(3, format!("ca_file {} cannot be used: {cause}", path.display()));
+                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
+                    let certificate = certificate.map_err(|error| failed(error.to_string()))?;
+                    roots.add(certificate).map_err(|error| failed(error.to_string()))?;
+                }
+                if roots.is_empty() {
+                    return Err(failed("it holds no certificate in PEM".to_owned()));
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Failure::new(1, format!("TLS cannot be set up: {error}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // Plain HTTP is for a provider on this machine; the provider's addresses were checked for that.
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+    }
+}
+
+#[async_trait]
+impl Outbound for Caller {
+    async fn call(&self, call: Call<'_>) -> Result<Reply, String> {
+        let mut request = Request::builder().uri(call.address).header(header::ACCEPT, "application/json");
+        if let Some(value) = call.authorization {
+            let mut value = HeaderValue::from_str(value).map_err(|_| "a token that is none".to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if call.form.is_some() {
+            request = request.method(Method::POST).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let body = Full::new(Bytes::copy_from_slice(call.form.unwrap_or_default().as_bytes()));
+        let request = request.body(body).map_err(|_| "its address is none".to_owned())?;
+        let answered = async {
+            let (parts, body) = self.0.request(request).await.map_err(|error| why(&error))?.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
+            Ok(Reply { status: parts.status.as_u16(), body: body.to_bytes().to_vec() })
+        };
+        tokio::time::timeout(ANSWER_TIME, answered).await.map_err(|_| "no answer in time".to_owned())?
+    }
+}
+
+/// An error with its causes, of which the last one tells most.
+fn why(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
