@@ -73,8 +73,13 @@ impl App {
 
     /// May this actor do this to the hospital or to an account?
     pub(crate) async fn permit(&self, ctx: &Ctx, action: Action, resource: Resource) -> Result<Permit> {
+        self.permit_with(ctx, action, resource, |facts| facts).await
+    }
+
+    /// The same, with facts that will hold when the act is done.
+    async fn permit_with(&self, ctx: &Ctx, action: Action, resource: Resource, then: impl Fn(Facts) -> Facts) -> Result<Permit> {
         self.keep_pace(ctx, action).await?;
-        match self.policy.decide(ctx.actor, action, resource, self.session_facts(ctx)) {
+        match self.policy.decide(ctx.actor, action, resource, then(self.session_facts(ctx))) {
             Ok(permit) => Ok(permit),
             Err(denial) => Err(self.denied(ctx, resource, denial).await),
         }
@@ -115,8 +120,20 @@ impl App {
     /// # Errors
     /// `Denied`, `NotFound`, as the act itself would answer.
     pub async fn may(&self, ctx: &Ctx, action: Action, patient: Option<PatientId>, entry: Option<[u8; 16]>) -> Result<()> {
+        self.may_with(ctx, action, patient, entry, |facts| facts).await
+    }
+
+    /// The same, with facts that will hold when the act is done.
+    pub(crate) async fn may_with(
+        &self,
+        ctx: &Ctx,
+        action: Action,
+        patient: Option<PatientId>,
+        entry: Option<[u8; 16]>,
+        then: impl Fn(Facts) -> Facts,
+    ) -> Result<()> {
         let Some(patient) = patient else {
-            return self.permit(ctx, action, Resource::Hospital).await.map(|_| ());
+            return self.permit_with(ctx, action, Resource::Hospital, then).await.map(|_| ());
         };
         let kind = match action {
             Action::AmendRecord | Action::VoidRecord => Some(kinds::RECORD),
@@ -131,7 +148,7 @@ impl App {
             Some(document) => self.own_entry(ctx, patient, &document).await,
             None => None,
         };
-        self.permit_chart(ctx, action, patient, author).await.map(|_| ())
+        self.permit_chart_with(ctx, action, patient, author, then).await.map(|_| ())
     }
 
     /// The actor, when the actor wrote this entry of the patient's chart.

@@ -93,6 +93,8 @@ pub struct Inner {
     pub(crate) stroke: crate::stroke::projection::Projection,
     pub(crate) checked: crate::integrity::Checked,
     pub(crate) pace: crate::pace::Pace,
+    /// See [`App::set_idle_ms`].
+    pub(crate) idle_ms: std::sync::atomic::AtomicI64,
 }
 
 /// The parts that the composition root brings.
@@ -236,6 +238,7 @@ impl App {
             stroke: crate::stroke::projection::Projection::default(),
             checked: crate::integrity::Checked::default(),
             pace: crate::pace::Pace::default(),
+            idle_ms: std::sync::atomic::AtomicI64::new(wardkeep_domain::account::session::IDLE_MS),
         })))
     }
 

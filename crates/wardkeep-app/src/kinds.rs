@@ -59,6 +59,8 @@ pub const EMERGENCY: Kind = Kind(47);
 pub const QUESTION: Kind = Kind(48);
 /// The privacy officer's decision on an unusual access (staff purpose; its words are in the log).
 pub const CASE: Kind = Kind(49);
+/// What somebody had typed when their session ran out (staff purpose; the typed text lies sealed inside).
+pub const DRAFT: Kind = Kind(50);
 
 // Both stores.
 /// The clear event behind a leaf (id = event id).
@@ -95,6 +97,7 @@ pub fn name(kind: Kind) -> &'static str {
         EMERGENCY => "emergency access",
         QUESTION => "question",
         CASE => "access case",
+        DRAFT => "draft",
         EVENT => "event",
         _ => "unknown",
     }

@@ -17,6 +17,7 @@ pub(crate) mod compact;
 pub mod ctx;
 pub mod demo;
 pub mod documents;
+pub mod drafts;
 pub mod emergency;
 pub(crate) mod entries;
 pub mod envelope;

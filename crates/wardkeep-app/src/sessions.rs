@@ -4,12 +4,14 @@
 //! whole hash sealed, so a stolen store signs nobody in. Every request looks at the session, the
 //! account's state and the last use: ended means on the next request. A token is never logged.
 
+use std::sync::atomic::Ordering;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, SESSION_COUNT_MAX, Session};
-use wardkeep_domain::account::{Account, AccountState};
+use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS_RANGE, PATIENT_IDLE_MS_MAX, SESSION_COUNT_MAX, Session};
+use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::{AccountId, SessionId};
 use wardkeep_ledger::Class;
@@ -66,7 +68,7 @@ impl Token {
         self.hash.ct_eq(hash).into()
     }
     /// The token that goes into the forms of this session.
-    fn form(&self) -> String {
+    pub(crate) fn form(&self) -> String {
         hex::encode(digest(&[b"form".as_slice(), self.text.as_bytes()].concat()))
     }
 }
@@ -103,17 +105,8 @@ impl App {
     /// `SignedOut` with no more detail.
     pub async fn authenticate(&self, visit: Visit, token: &str) -> Result<Ctx> {
         let token = Token::parse(token).ok_or(Error::SignedOut)?;
-        let session = self
-            .session(token.id)
-            .await
-            .map_err(signed_out)?
-            .filter(|opened| token.matches(&opened.body.hash))
-            .ok_or(Error::SignedOut)?
-            .body
-            .session;
-        let account = self.account(session.account).await.map_err(signed_out)?.ok_or(Error::SignedOut)?.body;
-        let last_used = self.last_used(&session).await?;
-        let live = account.state == AccountState::Active && session.check(account.role, last_used, visit.now).is_ok();
+        let (session, account, last_used) = self.held(&token).await?;
+        let live = account.state == AccountState::Active && session.check(self.idle_ms(account.role), last_used, visit.now).is_ok();
         if !live {
             return Err(Error::SignedOut);
         }
@@ -123,6 +116,45 @@ impl App {
         let actor = Actor::Account { id: account.id, role: account.role, state: account.state, patient: account.patient };
         Ok(Ctx { visit, actor, account: Some(account), session: Some(session), form_token: token.form(), service: None })
     }
+    /// The session of a token with its account and last use, whether or not it has ended.
+    pub(crate) async fn held(&self, token: &Token) -> Result<(Session, Account, Moment)> {
+        let found = self.session(token.id).await.map_err(signed_out)?.filter(|opened| token.matches(&opened.body.hash));
+        let session = found.ok_or(Error::SignedOut)?.body.session;
+        let account = self.account(session.account).await.map_err(signed_out)?.ok_or(Error::SignedOut)?.body;
+        let last_used = self.last_used(&session).await?;
+        Ok((session, account, last_used))
+    }
+
+    /// Milliseconds until the session ends by itself; 0 for one that has ended. No use of the session:
+    /// a page that asks keeps nobody signed in.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn session_left_ms(&self, visit: &Visit, token: &str) -> Result<i64> {
+        let Some(token) = Token::parse(token) else { return Ok(0) };
+        let (session, account, last_used) = match self.held(&token).await {
+            Err(Error::SignedOut) => return Ok(0),
+            held => held?,
+        };
+        let idle_ms = self.idle_ms(account.role);
+        if account.state != AccountState::Active || session.check(idle_ms, last_used, visit.now).is_err() {
+            return Ok(0);
+        }
+        let left = |since: Moment, lasts_ms: i64| lasts_ms.saturating_sub(visit.now.since_ms(since));
+        Ok(left(last_used, idle_ms).min(left(session.created_at, ABSOLUTE_MS_MAX)))
+    }
+
+    /// Other than the usual time without a request for staff (`wardkeep serve --idle-minutes`); within
+    /// what the design allows.
+    pub fn set_idle_ms(&self, idle_ms: i64) {
+        self.idle_ms.store(idle_ms.clamp(*IDLE_MS_RANGE.start(), *IDLE_MS_RANGE.end()), Ordering::Relaxed);
+    }
+    /// How long a session of this role lasts without a request.
+    #[must_use]
+    pub fn idle_ms(&self, role: Role) -> i64 {
+        if role.is_staff() { self.idle_ms.load(Ordering::Relaxed) } else { PATIENT_IDLE_MS_MAX }
+    }
+
     /// Ends this session.
     ///
     /// # Errors
@@ -190,7 +222,7 @@ impl App {
         for opened in self.sessions_of(account.id).await? {
             let session = opened.body.session;
             let last_used = self.last_used(&session).await?;
-            if session.check(account.role, last_used, ctx.now()).is_ok() {
+            if session.check(self.idle_ms(account.role), last_used, ctx.now()).is_ok() {
                 let Session { id, device, address, created_at, .. } = session;
                 views.push(SessionView { id, device, address, created_at, last_used, current: Some(id) == current });
             }
@@ -324,7 +356,8 @@ impl App {
         for opened in self.sessions_of(account.id).await? {
             if visit.now.since_ms(opened.body.session.created_at) >= ABSOLUTE_MS_MAX {
                 put_revoked(act, &opened, visit.now)?;
-            } else if opened.body.session.check(account.role, self.last_used(&opened.body.session).await?, visit.now).is_ok() {
+            } else if opened.body.session.check(self.idle_ms(account.role), self.last_used(&opened.body.session).await?, visit.now).is_ok()
+            {
                 live.push(opened);
             }
         }
@@ -346,7 +379,8 @@ impl App {
         act.commit().await?;
         // Only for the accounts list; lost at worst, never trusted.
         self.control.mark(kinds::ACCOUNT, DocId(id.bytes()), visit.now.0).await?;
-        Ok(SignedIn { token: opened.token.text, recovery_codes: None, notice: opened.notice })
+        let drafts = self.has_drafts(id, visit.now).await?;
+        Ok(SignedIn { token: opened.token.text, recovery_codes: None, notice: opened.notice, drafts })
     }
 }
 

@@ -54,6 +54,8 @@ id_type! {
     QuestionId,
     /// One passkey of an account, in addresses of pages.
     PasskeyId,
+    /// What somebody had typed when their session ran out.
+    DraftId,
     /// A request for a second person's approval.
     RequestId,
     /// A service account.

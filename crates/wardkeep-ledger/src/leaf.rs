@@ -81,6 +81,10 @@ pub enum Class {
     AccessReviewed = 88,
     ApprovalAsked = 89,
     ApprovalDecided = 90,
+    // forms that were not sent
+    DraftKept = 91,
+    DraftOpened = 92,
+    DraftDropped = 93,
     // keys
     KeyCreated = 100,
     KeyRotated = 101,
@@ -166,6 +170,9 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::AccessReviewed, "access.reviewed"),
     (Class::ApprovalAsked, "approval.asked"),
     (Class::ApprovalDecided, "approval.decided"),
+    (Class::DraftKept, "draft.kept"),
+    (Class::DraftOpened, "draft.opened"),
+    (Class::DraftDropped, "draft.dropped"),
     (Class::KeyCreated, "key.created"),
     (Class::KeyRotated, "key.rotated"),
     (Class::KeyShredded, "key.shredded"),

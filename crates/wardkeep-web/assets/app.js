@@ -93,19 +93,53 @@ if (clock && !matchMedia('(prefers-reduced-motion: reduce)').matches) {
   }, 1000);
 }
 
-// Two minutes before the session idles out: say so, and let one click keep it. Asking for a page that
-// shows nothing of anybody counts as use.
+// The session ends by itself. Two minutes before, say so and let one click keep it; at the end send what
+// was typed to the server and leave nothing on the screen. Other tabs may have used the session
+// meanwhile, so the server is asked how long it still lives, which is no use of it.
 const idle = one('#idle');
 if (idle) {
-  const { idle: lasts, warning } = idle.parentElement.dataset;
-  const warnLater = () => setTimeout(() => { idle.hidden = false; }, Number(lasts) - Number(warning));
-  let timer = warnLater();
+  const [lasts, warning] = ['idle', 'warning'].map(name => Number(idle.parentElement.dataset[name]));
+  const typed = new Set();
+  document.addEventListener('input', ({ target: { form } }) => {
+    if (form?.method === 'post' && form.enctype !== 'multipart/form-data') typed.add(form);
+  });
+  let timer;
+  const later = (ms, then) => {
+    clearTimeout(timer);
+    timer = setTimeout(then, ms);
+  };
+  const lock = async () => {
+    one('main').hidden = true;
+    let kept = false;
+    try {
+      for (const form of typed) {
+        const body = new URLSearchParams(new FormData(form));
+        body.append('to', new URL(form.action).pathname);
+        const { status } = await fetch('/drafts', { method: 'POST', body, redirect: 'manual' });
+        if (status >= 500) throw new Error('out of reach');
+        kept ||= status === 204;
+        typed.delete(form);
+      }
+    } catch {
+      return later(10_000, lock);
+    }
+    if (kept) location.replace('/drafts'); else location.reload();
+  };
+  const look = async () => {
+    let left;
+    try {
+      ({ left_ms: left } = await (await fetch('/session/left')).json());
+    } catch {
+      return later(10_000, look);
+    }
+    idle.hidden = left > warning;
+    if (left <= 0) lock(); else later(left > warning ? left - warning : left + 500, look);
+  };
+  later(lasts - warning, look);
   one('button', idle).addEventListener('click', async () => {
     const answer = await fetch('/security/confirm');
-    if (answer.redirected || !answer.ok) return location.reload();
-    idle.hidden = true;
-    clearTimeout(timer);
-    timer = warnLater();
+    if (answer.redirected || !answer.ok) return lock();
+    look();
   });
 }
 

@@ -5,8 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use wardkeep_app::{Ctx, Visit};
+use wardkeep_domain::DraftId;
 
 use crate::cookies;
+use crate::draft::DRAFT;
 use crate::error::{self, Fault};
 use crate::page::Page;
 use crate::web::Web;
@@ -17,13 +19,18 @@ pub struct Signed {
     pub ctx: Ctx,
     pub headers: http::HeaderMap,
     pub path: String,
+    /// The draft that this goes on with; else empty.
+    pub draft: String,
+    /// Something else is kept that was not saved.
+    pub unsaved: bool,
 }
 
 impl Signed {
     /// The chrome of a page.
     #[must_use]
     pub fn page(&self, title: &str) -> Page {
-        Page::signed(&self.web, &self.headers, &self.ctx, &self.path, title)
+        let page = Page::signed(&self.web, &self.headers, &self.ctx, &self.path, title);
+        Page { draft: self.draft.clone(), unsaved: self.unsaved, ..page }
     }
     /// An error as a page with this person's chrome.
     #[must_use]
@@ -41,13 +48,14 @@ impl FromRequestParts<Web> for Signed {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let path = parts.uri.path().to_owned();
         if let Some(Known(ctx)) = parts.extensions.get::<Known>() {
-            return Ok(Self { web: web.clone(), ctx: ctx.clone(), headers: parts.headers.clone(), path });
+            let (ctx, headers) = (ctx.clone(), parts.headers.clone());
+            return Ok(Self { web: web.clone(), ctx, headers, path, draft: String::new(), unsaved: false });
         }
         let visit = web.visit(parts);
         let request = visit.request;
         let token = cookies::get(&web.settings, &parts.headers, cookies::SESSION).unwrap_or_default();
         match web.app.authenticate(visit, &token).await {
-            Ok(ctx) => Ok(Self { web: web.clone(), ctx, headers: parts.headers.clone(), path }),
+            Ok(ctx) => Ok(Self { web: web.clone(), ctx, headers: parts.headers.clone(), path, draft: String::new(), unsaved: false }),
             Err(error) => Err(error::page(&error, &Page::visitor(web, &parts.headers, request, "Sign in"))),
         }
     }
@@ -83,7 +91,8 @@ impl FromRequestParts<Web> for Visitor {
     }
 }
 
-/// A posted form of a signed-in person. The field `csrf` must be this session's token.
+/// A posted form of a signed-in person. The field `csrf` must be this session's token; `draft` may
+/// name the draft that it goes on with.
 /// Unknown and duplicate fields are refused.
 pub struct Posted<T> {
     pub signed: Signed,
@@ -94,7 +103,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for Posted<T> {
     type Rejection = Response;
     async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let signed = Signed::from_request_parts(&mut parts, web).await?;
+        let mut signed = Signed::from_request_parts(&mut parts, web).await?;
         let pairs = read_pairs(Request::from_parts(parts, body), web)
             .await
             .map_err(|fault| error::shown_page(&error::show_fault(fault), &signed.page("Error")))?;
@@ -102,6 +111,8 @@ impl<T: DeserializeOwned> FromRequest<Web> for Posted<T> {
         if !signed.ctx.form_token_matches(token) {
             return Err(error::shown_page(&error::show_fault(Fault::FormToken), &signed.page("Error")));
         }
+        let (draft, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| name == DRAFT);
+        signed.draft = draft.into_iter().map(|(_, id)| id).find(|id| DraftId::parse(id).is_some()).unwrap_or_default();
         let form = typed(pairs).map_err(|fault| error::shown_page(&error::show_fault(fault), &signed.page("Error")))?;
         Ok(Self { signed, form })
     }

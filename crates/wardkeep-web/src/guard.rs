@@ -17,6 +17,7 @@ use futures::FutureExt;
 use http::{StatusCode, header};
 use tower_http::timeout::TimeoutBody;
 use wardkeep_app::Error;
+use wardkeep_app::drafts::Form;
 use wardkeep_domain::{AssessmentId, DocumentId, PatientId, RecordId};
 use wardkeep_policy::Action;
 
@@ -120,6 +121,18 @@ pub async fn ask_first(State((web, action)): State<(Web, Action)>, request: Requ
 }
 
 async fn may(signed: &Signed, action: Action, ids: &HashMap<String, String>) -> wardkeep_app::Result<()> {
+    let (patient, entry) = about(ids)?;
+    signed.web.app.may(&signed.ctx, action, patient, entry).await
+}
+
+/// A form by its address, for a draft of it.
+pub(crate) fn form(path: &str, action: Action, ids: &HashMap<String, String>) -> wardkeep_app::Result<Form> {
+    let (patient, entry) = about(ids)?;
+    Ok(Form::new(path, action, patient, entry))
+}
+
+/// The patient and the entry that the ids of an address name.
+fn about(ids: &HashMap<String, String>) -> wardkeep_app::Result<(Option<PatientId>, Option<[u8; 16]>)> {
     let patient = match ids.get("patient") {
         Some(text) => Some(PatientId::parse(text).ok_or(Error::NotFound)?),
         None => None,
@@ -131,7 +144,7 @@ async fn may(signed: &Signed, action: Action, ids: &HashMap<String, String>) -> 
         Some((_, text)) => Some(AssessmentId::parse(text).ok_or(Error::NotFound)?.bytes()),
         None => None,
     };
-    signed.web.app.may(&signed.ctx, action, patient, entry).await
+    Ok((patient, entry))
 }
 
 #[cfg(test)]

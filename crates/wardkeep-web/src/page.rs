@@ -63,6 +63,10 @@ pub struct Page {
     pub emergencies: Vec<EmergencyBar>,
     /// Set when a form came back with errors: the title starts with `Error: `.
     pub failed: bool,
+    /// The draft that the forms of this page go on with; else empty.
+    pub draft: String,
+    /// Something is kept that was not saved.
+    pub unsaved: bool,
     pub request: [u8; 16],
     pub version: &'static str,
 }
@@ -80,8 +84,10 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "registered", words: "If this address was new, the account is open now. Sign in to set up your second factor." },
     Notice { code: "account-ready", words: "The account is ready. Sign in to set up your second factor." },
     Notice { code: "password-changed", words: "The password is changed. All other sessions have ended." },
-    Notice { code: "linked", words: "Linked. You can sign in this way from now on." },
-    Notice { code: "unlinked", words: "The link is removed." },
+    Notice { code: "draft-kept", words: "Your session had ended. What you typed is kept: sign in, and go on with it." },
+    Notice { code: "draft-dropped", words: "It is thrown away." },
+    Notice { code: "sign-on-linked", words: "Linked. You can sign in this way from now on." },
+    Notice { code: "sign-on-removed", words: "The link is removed." },
     Notice { code: "session-ended", words: "The session has ended." },
     Notice { code: "sessions-ended", words: "All other sessions have ended." },
     Notice { code: "account-sessions-ended", words: "All sessions of this account have ended." },
@@ -141,6 +147,8 @@ impl Page {
             emergencies: Vec::new(),
             notice: cookies::get(&web.settings, headers, cookies::NOTICE).and_then(|code| NOTICES.iter().find(|n| n.code == code).copied()),
             failed: false,
+            draft: String::new(),
+            unsaved: false,
             request,
             version: env!("CARGO_PKG_VERSION"),
         }
@@ -170,7 +178,7 @@ impl Page {
         let nav = entries.into_iter().map(|item| NavItem { current: is_current(item.href, path) && Some(item.href.len()) == here, ..item });
         let nav = nav.collect();
         Self {
-            user: Some(User { name, initials, role, idle_ms: session::idle_ms_max(role), idle_warning_ms: session::IDLE_WARNING_MS }),
+            user: Some(User { name, initials, role, idle_ms: web.app.idle_ms(role), idle_warning_ms: session::IDLE_WARNING_MS }),
             nav,
             path: path.to_owned(),
             csrf: ctx.form_token().to_owned(),

@@ -1,6 +1,8 @@
 //! The whole attack surface of the pages on two screens. One line per route: method, path, guard,
 //! handler. A line without a guard does not compile.
 
+use std::collections::HashMap;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
@@ -129,7 +131,7 @@ fn everybody() -> Vec<Route> {
 
 /// The own account, start page, and a patient's own pages.
 fn own() -> Vec<Route> {
-    use crate::pages::{activate, authenticator, emergency, home, my, passkeys, proxies, security, sign_on};
+    use crate::pages::{activate, authenticator, drafts, emergency, home, my, passkeys, proxies, security, sign_on};
     use Action::{ChangeOwnSignIn, ReadAccessHistory, ReadDocument, ReadRecord, UseOwnAccount};
     use Guard::Signed;
     vec![
@@ -154,6 +156,12 @@ fn own() -> Vec<Route> {
         page("/security/provider", Signed(UseOwnAccount), sign_on::link_page),
         form("/security/provider/link", Signed(ChangeOwnSignIn), sign_on::link),
         form("/security/provider/unlink", Signed(ChangeOwnSignIn), sign_on::unlink),
+        // These two take a session that has run out by itself, and do nothing else for it.
+        page("/session/left", Guard::Public, drafts::left),
+        form("/drafts", Guard::Public, drafts::keep),
+        page("/drafts", Signed(UseOwnAccount), drafts::list),
+        page("/drafts/{draft}", Signed(UseOwnAccount), drafts::open),
+        form("/drafts/{draft}/discard", Signed(UseOwnAccount), drafts::discard),
         page("/activate", Signed(UseOwnAccount), activate::page),
         form("/activate", Signed(UseOwnAccount), activate::activate),
         page("/my/access", Signed(ReadAccessHistory), my::access),
@@ -337,6 +345,31 @@ fn stroke() -> Vec<Route> {
 fn holds_work(route: &Route) -> bool {
     let work = ["/patients", "/stroke", "/reviews"].iter().any(|area| route.path.starts_with(area));
     work && route.method == "POST" && route.body_max == FORM_BYTES_MAX
+}
+
+/// What the form that goes to this path does, with the ids of the path; `None` for one that holds no
+/// work that is kept.
+pub(crate) fn work(path: &str) -> Option<(Action, HashMap<String, String>)> {
+    // A search and an export are made again sooner than found again.
+    let again = ["/patients", "/stroke/export", "/stroke/import/confirm"];
+    table().iter().filter(|route| holds_work(route) && !again.contains(&route.path)).find_map(|route| match route.guard {
+        Guard::Signed(action) => Some((action, ids(route.path, path)?)),
+        Guard::Public | Guard::Pending => None,
+    })
+}
+
+/// The ids of a path that fits a template part by part.
+fn ids(template: &str, path: &str) -> Option<HashMap<String, String>> {
+    let (mut ids, mut given) = (HashMap::new(), path.split('/'));
+    for part in template.split('/') {
+        let given = given.next()?;
+        match part.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) => drop(ids.insert(name.to_owned(), given.to_owned())),
+            None if part == given => {}
+            None => return None,
+        }
+    }
+    given.next().is_none().then_some(ids)
 }
 
 /// The whole site.

@@ -155,6 +155,9 @@ pub(crate) struct Serve {
     /// Where browsers find the pages, when that is not the address itself
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
+    /// Minutes without a request after which a session of staff ends
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u8).range(5..=60))]
+    pub idle_minutes: u8,
     /// Charts that one person may open in a minute, twice as many at once
     #[arg(long, value_name = "N", default_value_t = CHARTS_PER_MINUTE, value_parser = clap::value_parser!(u32).range(1..))]
     pub charts_per_minute: u32,

@@ -24,6 +24,7 @@ pub(crate) async fn run(home: &Home, options: &Serve, out: &Out) -> Result<(), F
     let listener = listen(options.listen).await?;
     let house = house::open(home).await?;
     house.app.set_pace(pace(options));
+    house.app.set_idle_ms(idle_ms(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
     let origin = settings.origin.clone();
     serve(house, listener, settings, |address| {
@@ -44,6 +45,11 @@ pub(crate) fn pace(options: &Serve) -> Limits {
         searches: Rate::per_minute(options.searches_per_minute),
         exports: Rate::per_minute(options.exports_per_minute),
     }
+}
+
+/// How long a session of staff lasts without a request.
+pub(crate) fn idle_ms(options: &Serve) -> i64 {
+    i64::from(options.idle_minutes) * 60_000
 }
 
 /// Plain HTTP is for the own machine alone; everybody else comes through TLS.

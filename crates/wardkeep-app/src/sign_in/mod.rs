@@ -87,6 +87,8 @@ pub struct SignedIn {
     pub recovery_codes: Option<Vec<String>>,
     /// Something the user must be told, for example that a factor was reset.
     pub notice: Option<String>,
+    /// Something that they had typed is kept, see [`crate::drafts`].
+    pub drafts: bool,
 }
 
 /// The sealed side of [`Pending`].

@@ -7,6 +7,7 @@ pub mod care_team;
 pub mod chart;
 pub mod clearances;
 pub mod documents;
+pub mod drafts;
 pub mod emergency;
 pub mod health;
 pub mod home;

@@ -237,22 +237,24 @@ pub struct RecoveryCodesPage {
 struct ToldPage {
     page: Page,
     words: String,
+    next: &'static str,
 }
 
 /// Sets the session cookie, drops the pending one, and shows what must be seen once.
 pub(crate) fn signed_in(web: &Web, visitor: &Visitor, signed: SignedIn) -> Response {
-    finished(web, visitor, signed, || Redirect::to("/").into_response())
+    finished(web, visitor, signed, |to| Redirect::to(to).into_response())
 }
 
-/// The same; `on` leads to the start page when nothing must be seen first.
-pub(crate) fn finished(web: &Web, visitor: &Visitor, signed: SignedIn, on: impl FnOnce() -> Response) -> Response {
+/// The same; `on` leads to the first page when nothing must be seen before.
+pub(crate) fn finished(web: &Web, visitor: &Visitor, signed: SignedIn, on: impl FnOnce(&'static str) -> Response) -> Response {
+    let next = if signed.drafts { "/drafts" } else { "/" };
     let response = match (signed.recovery_codes, signed.notice) {
         (Some(codes), words) => {
             let (page, words) = (visitor.page("Recovery codes"), words.unwrap_or_default());
-            render(&RecoveryCodesPage { page, codes, words, next: "/" })
+            render(&RecoveryCodesPage { page, codes, words, next })
         }
-        (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words }),
-        (None, None) => on(),
+        (None, Some(words)) => render(&ToldPage { page: visitor.page("Please read"), words, next }),
+        (None, None) => on(next),
     };
     let response = with_cookie(response, cookies::set(&web.settings, cookies::SESSION, &signed.token));
     with_cookie(response, cookies::clear(&web.settings, cookies::PENDING))

@@ -93,7 +93,7 @@ pub async fn back(Returned { visitor, answer }: Returned) -> Response {
         |address: &str| render(&OnPage { page: visitor.page("One moment"), label: label.clone(), address: address.to_owned(), out: false });
     match arrived {
         Arrived::SignedIn(signed) => {
-            let response = finished(web, &visitor, signed, || on("/"));
+            let response = finished(web, &visitor, signed, on);
             with_cookie(response, cookies::clear(&web.settings, cookies::SIGN_ON))
         }
         Arrived::Pending(pending) => {
@@ -147,7 +147,7 @@ pub async fn link(Posted { signed, .. }: Posted<Nothing>) -> Response {
         signed.web.app.link_provider(&signed.ctx, &ticket(&signed.web, &signed.headers)).await
     };
     let response = match linked.await {
-        Ok(()) => done(&signed.web, "/security", "linked"),
+        Ok(()) => done(&signed.web, "/security", "sign-on-linked"),
         Err(error @ Error::Refused(_)) => refused_change(&signed, &error, "provider", String::new()).await,
         Err(error) => fail_or_confirm(&signed, &error, "/security"),
     };
@@ -156,7 +156,7 @@ pub async fn link(Posted { signed, .. }: Posted<Nothing>) -> Response {
 
 pub async fn unlink(Posted { signed, .. }: Posted<Nothing>) -> Response {
     match signed.web.app.unlink_provider(&signed.ctx).await {
-        Ok(()) => done(&signed.web, "/security", "unlinked"),
+        Ok(()) => done(&signed.web, "/security", "sign-on-removed"),
         Err(error @ Error::Refused(_)) => refused_change(&signed, &error, "provider", String::new()).await,
         Err(error) => fail_or_confirm(&signed, &error, "/security"),
     }

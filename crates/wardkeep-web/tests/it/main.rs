@@ -22,6 +22,7 @@ mod assertions;
 mod breakable;
 mod care;
 mod crawl;
+mod drafts;
 mod emergency;
 mod fail_closed;
 mod fields;

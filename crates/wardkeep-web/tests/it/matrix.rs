@@ -50,6 +50,8 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/emergency/{emergency}/end", "the sample is nobody's: 404 for everybody"),
     ("/reviews/emergency/{emergency}", "the same for those who may review"),
     ("/reviews/questions/{question}", "the same for those who may answer"),
+    ("/drafts/{draft}", "the sample is nobody's draft: 404 for everybody"),
+    ("/drafts/{draft}/discard", "the same"),
     ("/security/passkeys/{passkey}/remove", "the sample is nobody's passkey: 404 for everybody"),
     ("/api/v1/me/activation", "as /activate"),
     ("/api/v1/step-up", "so many wrong codes came from this one address that it has to wait: 429"),

@@ -82,6 +82,7 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             let _ = site.app.open_chart(&site.ctx(curious).await, patient).await;
             format!("{}_{patient}", curious.id)
         }
+        "{draft}" => wardkeep_domain::DraftId::from_bytes([9; 16]).to_string(),
         "{passkey}" => PasskeyId::from_bytes([9; 16]).to_string(),
         "{session}" => SessionId::from_bytes([9; 16]).to_string(),
         "{event}" => {
@@ -139,6 +140,8 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/theme" => vec![("theme", "dark"), ("back", "/")],
         "/csp-report" => vec![("report", "x")],
         "/security/password" => vec![("password", "wrong wrong wrong"), ("new_password", "amber river folds maps"), ("new_password_again", "amber river folds maps")],
+        "/drafts" => vec![("to", "/patients/new"), ("family_name", "Samplesson")],
+        "/drafts/{draft}/discard" => Vec::new(),
         "/sign-in/provider" | "/security/provider/ask" | "/security/provider/link" | "/security/provider/unlink" => Vec::new(),
         "/sign-in/passkey" => vec![("answer", "{}")],
         "/sign-in/enrol/passkey" | "/security/passkeys/new" => vec![("name", "Office laptop"), ("answer", "{}")],

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::extract::ConnectInfo;
 use http::header;
 use wardkeep_domain::account::Role;
-use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS_MAX, PATIENT_IDLE_MS_MAX, STEP_UP_MS_MAX};
+use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS, PATIENT_IDLE_MS_MAX, STEP_UP_MS_MAX};
 
 use crate::site::{Person, Site, get, post, request};
 
@@ -17,7 +17,7 @@ async fn lives(site: &Site, person: &Person) -> bool {
 #[tokio::test]
 async fn fifteen_minutes_without_a_request_end_a_session_of_staff_and_thirty_one_of_a_patient() {
     for role in Role::ALL {
-        let idle = if role == Role::Patient { PATIENT_IDLE_MS_MAX } else { IDLE_MS_MAX };
+        let idle = if role == Role::Patient { PATIENT_IDLE_MS_MAX } else { IDLE_MS };
         let site = Site::open().await;
         let person = site.person(role);
         site.pass_ms(idle - 1);
@@ -35,7 +35,7 @@ async fn what_a_browser_fetches_by_itself_keeps_no_session_alive() {
     let site = Site::open().await;
     let doctor = site.person(Role::Doctor);
     for _ in 0..5 {
-        site.pass_ms(IDLE_MS_MAX / 5);
+        site.pass_ms(IDLE_MS / 5);
         for path in [wardkeep_web::assets::url("app.css"), "/healthz".to_owned(), "/readyz".to_owned(), "/sign-in".to_owned()] {
             site.get(Some(doctor), &path).await;
         }
@@ -48,7 +48,7 @@ async fn what_a_browser_fetches_by_itself_keeps_no_session_alive() {
 async fn twelve_hours_end_any_session_to_the_millisecond_and_no_fresh_code_makes_them_longer() {
     let site = Site::open().await;
     let mut doctor = site.person(Role::Doctor).clone();
-    let step = IDLE_MS_MAX / 3;
+    let step = IDLE_MS / 3;
     for number in 0..ABSOLUTE_MS_MAX / step - 1 {
         site.pass_ms(step);
         assert!(lives(&site, &doctor).await, "{number}");

@@ -22,6 +22,7 @@ pub(crate) async fn run(home: &Home, options: &Demo, out: &Out) -> Result<(), Fa
         return Err(Failure::new(3, format!("{} holds a real hospital: the demo leaves it alone; name another --data", data.display())));
     }
     house.app.set_pace(serve::pace(&options.serve));
+    house.app.set_idle_ms(serve::idle_ms(&options.serve));
     let (text, accounts) = accounts(&house).await?;
     let Some(listener) = listener else {
         out.done(&text, &json!({ "accounts": accounts }));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use wardkeep_app::accounts::{ACTIVATION_MS_MAX, INVITATION_MS_MAX, SETUP_MS_MAX};
+use wardkeep_app::drafts::DRAFT_MS_MAX;
 use wardkeep_app::sign_in::{HAPPENINGS_MAX, HASHING_MAX, PLACES_MAX, WRONG_TRIES_TOLD};
 use wardkeep_app::throttle::{ACCOUNT_FREE, ADDRESS_FREE, DISABLED_AT, WAIT_S_MAX};
 use wardkeep_domain::account::password::{LENGTH_MAX, LENGTH_MIN};
-use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS_MAX, PATIENT_IDLE_MS_MAX, PENDING_MS_MAX, STEP_UP_MS_MAX};
+use wardkeep_domain::account::session::{ABSOLUTE_MS_MAX, IDLE_MS, IDLE_MS_RANGE, PATIENT_IDLE_MS_MAX, PENDING_MS_MAX, STEP_UP_MS_MAX};
 use wardkeep_web::routes::Guard;
 
 use crate::source::{files, none, packages, root, shipped};
@@ -73,11 +74,18 @@ fn the_numbers_written_are_those_of_the_program() {
         format!("{DISABLED_AT} wrong tries in a row"),
         format!("At most {HASHING_MAX} passwords are hashed at once"),
         format!("{LENGTH_MIN} to {LENGTH_MAX} characters"),
-        format!("staff without a request | {} minutes", minutes(IDLE_MS_MAX)),
+        format!("staff without a request | {} minutes", minutes(IDLE_MS)),
         format!("patient without a request | {} minutes", minutes(PATIENT_IDLE_MS_MAX)),
         format!("any session | {} hours", minutes(ABSOLUTE_MS_MAX) / 60),
         format!("second step | {} minutes", minutes(PENDING_MS_MAX)),
         format!("fresh | {} minutes", minutes(STEP_UP_MS_MAX)),
+        format!(
+            "sets the {} minutes of staff, from {} to {}",
+            minutes(IDLE_MS),
+            minutes(*IDLE_MS_RANGE.start()),
+            minutes(*IDLE_MS_RANGE.end())
+        ),
+        format!("{} hours long, ten of a person", minutes(DRAFT_MS_MAX) / 60),
         format!("set-up link | {} minutes", minutes(SETUP_MS_MAX)),
         format!("invitation | {} days", minutes(INVITATION_MS_MAX) / 60 / 24),
         format!("activation code on paper | {} days", minutes(ACTIVATION_MS_MAX) / 60 / 24),
