@@ -237,6 +237,40 @@ step('two people amend at once: the second sees both texts and loses nothing', a
   await nurse.page.getByRole('heading', { name: 'You may not do this' }).waitFor();
 });
 
+step('a doctor who is called away while writing finds the text again', async () => {
+  const { doctor } = people;
+  const first = doctor.page;
+  doctor.page = await doctor.context.newPage();
+  const { page } = doctor;
+  // The browser's clock is moved; what the server says of the session is written here.
+  let left = 119_000;
+  await page.route('**/session/left', route => route.fulfill({ json: { left_ms: left } }));
+  await page.clock.install();
+  await doctor.go(`${chart}/records/new`);
+  await recordForm(page, { type: 'Note', title: 'Called away', text: 'Speech clearer than this morning.' });
+  await page.clock.fastForward(13 * 60_000);
+  await page.getByText('You will be signed out in two minutes.').waitFor();
+  await doctor.look('idle-warning');
+  left = 0;
+  await page.clock.fastForward(2 * 60_000);
+  // The session lives, so the way leads there without signing in.
+  await page.waitForURL('**/drafts');
+  await page.getByRole('heading', { name: 'Not saved yet' }).waitFor();
+  await doctor.look('drafts');
+  await doctor.go('/');
+  await page.getByText('Something you typed is not saved yet.').waitFor();
+  await page.getByRole('link', { name: 'Go on with it' }).click();
+  await page.getByRole('link', { name: 'Go on with what you typed' }).click();
+  assert.equal(await page.getByLabel('Text').inputValue(), 'Speech clearer than this morning.');
+  await doctor.look('draft');
+  await button(page, 'Send it').click();
+  await page.getByText('The record is signed and in the log.').waitFor();
+  await doctor.go('/drafts');
+  await page.waitForURL(/\/$/);
+  await page.close();
+  doctor.page = first;
+});
+
 step('the doctor voids the record with a reason; it stays readable', async () => {
   const { doctor } = people;
   await doctor.go(`${record}/void`);
@@ -381,6 +415,8 @@ step('everybody looks after their own account', async () => {
   await button(nurse.page, 'Dark theme').click();
   assert.equal(await nurse.page.locator('html').getAttribute('data-theme'), 'dark');
   await nurse.page.clock.install();
+  // The server's clock goes on as it does: what it would say is written here.
+  await nurse.page.route('**/session/left', route => route.fulfill({ json: { left_ms: 119_000 } }), { times: 1 });
   await nurse.go('/');
   await nurse.page.clock.fastForward('13:01');
   await nurse.page.getByText('You will be signed out in two minutes.').waitFor();

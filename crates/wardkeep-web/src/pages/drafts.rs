@@ -94,16 +94,19 @@ struct Field {
     value: String,
     /// Text that can be changed here.
     text: bool,
+    /// On one line.
+    short: bool,
 }
 
 impl Field {
     fn new((name, value): (String, String)) -> Self {
-        let mut label = name.replace('_', " ");
+        let mut label = if name == "body" { "text".to_owned() } else { name.replace('_', " ") };
         if let Some(first) = label.get_mut(..1) {
             first.make_ascii_uppercase();
         }
         let text = TEXTS.contains(&name.as_str()) || value.len() > SHORT_MAX || value.contains('\n');
-        Self { name, label, value, text }
+        let short = name == "title";
+        Self { name, label, value, text, short }
     }
 }
 
@@ -113,6 +116,8 @@ struct DraftPage {
     page: Page,
     id: String,
     action: String,
+    /// The chart that it belongs to; else empty.
+    chart: String,
     kept: String,
     fields: Vec<Field>,
 }
@@ -132,7 +137,9 @@ pub async fn open(Path(draft): Path<String>, signed: Signed) -> Response {
         Ok(OpenedDraft { path, kept_at, fields: typed }) => {
             let kept = if signed.ctx.role() == Some(Role::Patient) { kept_at.patient() } else { kept_at.staff() };
             let page = Signed { draft: draft.clone(), ..signed }.page("Not saved yet");
-            render(&DraftPage { page, id: draft, action: path, kept, fields: fields(typed) })
+            let chart = path.strip_prefix("/patients/").and_then(|rest| rest.split_once('/'));
+            let chart = chart.map(|(patient, _)| format!("/patients/{patient}")).unwrap_or_default();
+            render(&DraftPage { page, id: draft, action: path, chart, kept, fields: fields(typed) })
         }
         Err(error) => signed.fail(&error),
     }
