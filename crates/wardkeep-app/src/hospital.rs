@@ -81,6 +81,8 @@ pub struct Inner {
     control_committer: Committer,
     records_committer: Committer,
     pub(crate) vault: Vault,
+    /// Id of the root key that this process was opened with.
+    pub(crate) root_id: String,
     pub(crate) policy: Policy,
     pub(crate) site: Site,
     pub(crate) keys: KeyCache,
@@ -178,10 +180,9 @@ impl App {
             }
         }
         let started = !parts.control.streams().await?.is_empty();
-        let wrapped = parts.control.get(kinds::STORE_KEY, ZERO).await?.ok_or_else(|| {
+        let vault = crate::root_key::unlock(parts.control.as_ref(), parts.provider.as_ref()).await?.ok_or_else(|| {
             if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }
         })?;
-        let vault = Vault::unlock(parts.provider.as_ref(), &wrapped.sealed).map_err(|error| Error::Unavailable(error.to_string()))?;
         let read = |document: Option<wardkeep_store::Document>| document.ok_or_else(incomplete);
         let (hospital, seed) = {
             let context = |document: &wardkeep_store::Document| {
@@ -226,6 +227,7 @@ impl App {
             control: parts.control,
             records: parts.records,
             vault,
+            root_id: parts.provider.key_id(),
             policy,
             site,
             keys: KeyCache::default(),

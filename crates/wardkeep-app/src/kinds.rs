@@ -7,7 +7,7 @@ pub const CONTROL: &str = "control";
 pub const RECORDS: &str = "records";
 
 // Control store.
-/// The wrapped store key (id zero).
+/// The wrapped store key (id zero under the first root key, see `root_key.rs`).
 pub const STORE_KEY: Kind = Kind(1);
 /// The ledger's signing seed (id zero).
 pub const SIGNING_KEY: Kind = Kind(2);
@@ -36,6 +36,8 @@ pub const SITE_POLICIES: Kind = Kind(24);
 pub const TICKET: Kind = Kind(19);
 /// A request for a second person's approval (id = request id).
 pub const REQUEST: Kind = Kind(20);
+/// Which root key opens the hospital, and since when (id zero).
+pub const ROOT_KEY: Kind = Kind(25);
 /// A service account with its hashed secrets (id = client id).
 pub const SERVICE: Kind = Kind(21);
 /// An access token of a service account (id as for sessions).
@@ -85,6 +87,7 @@ pub fn name(kind: Kind) -> &'static str {
         SITE_POLICIES => "site policies",
         TICKET => "used ticket",
         REQUEST => "request",
+        ROOT_KEY => "root key",
         SERVICE => "service account",
         SERVICE_TOKEN => "service token",
         PATIENT => "patient",

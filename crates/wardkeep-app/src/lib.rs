@@ -37,6 +37,7 @@ pub mod posture;
 pub mod questions;
 pub mod records;
 pub mod requests;
+pub mod root_key;
 pub mod services;
 pub mod sessions;
 pub mod sign_in;

@@ -60,6 +60,7 @@ impl App {
             });
             lines.push(directory(&paths.data));
         }
+        lines.push(self.root_line().await?);
         lines.push(match self.ready().await {
             Ok(()) => Line::ok("Stores", "Both stores can be read."),
             Err(error) => Line::failing("Stores", error.to_string(), "Look at the disk, then restore from a backup."),

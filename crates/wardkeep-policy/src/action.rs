@@ -51,6 +51,7 @@ pub enum Action {
     ExportLog,
     ReadHealth,
     RunVerification,
+    ManageKeys,
     ReviewAccess,
     ExplainPolicy,
     // service accounts
@@ -107,6 +108,7 @@ impl Action {
         Action::ExportLog,
         Action::ReadHealth,
         Action::RunVerification,
+        Action::ManageKeys,
         Action::ReviewAccess,
         Action::ExplainPolicy,
         Action::ListServices,
@@ -166,6 +168,7 @@ impl Action {
             Action::ExportLog => "export_log",
             Action::ReadHealth => "read_health",
             Action::RunVerification => "run_verification",
+            Action::ManageKeys => "manage_keys",
             Action::ReviewAccess => "review_access",
             Action::ExplainPolicy => "explain_policy",
             Action::ListServices => "list_services",

@@ -41,6 +41,7 @@ impl Target {
             | A::ExportLog
             | A::ReadHealth
             | A::RunVerification
+            | A::ManageKeys
             | A::ReviewAccess
             | A::ManageUnits
             | A::GrantClearance

@@ -2,6 +2,7 @@
 //! No database, no HTTP. Spec: `docs/spec/sealed-document.md`.
 
 pub mod context;
+pub mod escrow;
 pub mod keys;
 pub mod provider;
 pub mod seal;

@@ -53,8 +53,13 @@ impl KeyFile {
     /// # Errors
     /// When the file exists or cannot be written.
     pub fn create(path: &Path, random: &mut dyn FnMut(&mut [u8])) -> Result<Self, ProviderError> {
-        let mut key = [0; 32];
-        random(&mut key);
+        let mut key = Zeroizing::new([0; 32]);
+        random(key.as_mut_slice());
+        Self::write(path, &key)
+    }
+
+    /// Writes a key file where there is none.
+    pub(crate) fn write(path: &Path, key: &[u8; 32]) -> Result<Self, ProviderError> {
         let text = Zeroizing::new(format!("{FIRST_LINE}\n{}\n", STANDARD.encode(key)));
         let io = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => ProviderError::Exists(path.display().to_string()),
@@ -67,7 +72,11 @@ impl KeyFile {
             let _ = std::fs::remove_file(path);
             return Err(io(error));
         }
-        Ok(Self { path: path.to_path_buf(), key })
+        Ok(Self { path: path.to_path_buf(), key: *key })
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.key
     }
 
     /// # Errors
@@ -106,10 +115,19 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(parent)?.sync_all()
 }
 
+/// The first bytes of a hash: tells root keys apart and nothing about them.
+pub(crate) fn id_of(key: &[u8; 32]) -> [u8; 4] {
+    let hash = digest::digest(&digest::SHA256, &[b"wardkeep root key id\0".as_slice(), key].concat());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+pub(crate) fn key_id(key: &[u8; 32]) -> String {
+    id_of(key).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl KeyProvider for KeyFile {
     fn key_id(&self) -> String {
-        let hash = digest::digest(&digest::SHA256, &[b"wardkeep root key id\0".as_slice(), &self.key].concat());
-        hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        key_id(&self.key)
     }
     fn wrap(&self, key: &[u8; 32], label: &str, random: &mut dyn FnMut(&mut [u8])) -> Result<Vec<u8>, ProviderError> {
         let mut salt = [0; seal::SALT_BYTES];

@@ -72,6 +72,17 @@ impl Vault {
         Ok(vault)
     }
 
+    /// The store key under another root key: nothing that it seals changes.
+    ///
+    /// # Errors
+    /// When `old` does not fit, or `new` refuses.
+    pub fn wrap_again(old: &dyn KeyProvider, new: &dyn KeyProvider, wrapped: &[u8], random: Random<'_>) -> Result<Vec<u8>, ProviderError> {
+        let plain = old.unwrap(wrapped, STORE_KEY_LABEL)?;
+        let key = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| ProviderError::WrongKey(old.key_id()))?;
+        let key = Zeroizing::new(key);
+        new.wrap(&key, STORE_KEY_LABEL, random)
+    }
+
     fn from_store_key(store_key: &[u8; 32]) -> Self {
         let id = purpose_key(store_key, b"key id");
         let [a, b, c, d, e, f, g, h, ..] = *id;

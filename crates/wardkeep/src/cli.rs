@@ -87,6 +87,9 @@ pub(crate) enum Command {
     /// Say whether this hospital is set up safely, and what to do about what is not
     #[command(after_help = "Example:\n  wardkeep doctor --json")]
     Doctor(Stores),
+    /// The root key: which one it is, a new one in its place, shares of it on paper
+    #[command(after_help = "Example:\n  wardkeep key status")]
+    Key(In<Key>),
     /// The stores: what MongoDB holds, and moving a hospital from one engine to another
     #[command(after_help = "Example:\n  wardkeep store plan")]
     Store(In<Store>),
@@ -179,6 +182,29 @@ pub(crate) struct Demo {
     /// Make the hospital, print the accounts and end
     #[arg(long)]
     pub no_serve: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Say which root key opens this hospital, since when, and whether another one still does
+    #[command(after_help = "Example:\n  wardkeep key status --json")]
+    Status,
+    /// Make a new root key; the one before opens the hospital too until it is retired
+    #[command(after_help = "Example:\n  wardkeep key rotate")]
+    Rotate,
+    /// From now on the root key before opens nothing here
+    #[command(after_help = "Example:\n  wardkeep key retire")]
+    Retire,
+    /// Print the root key once, in five shares of which any three make it again
+    #[command(after_help = "Example:\n  wardkeep key escrow | lpr")]
+    Escrow,
+    /// Make the key file again from three shares, with an empty line between them
+    #[command(after_help = "Example:\n  wardkeep key recover --shares -   (type them, then Ctrl-D)")]
+    Recover {
+        /// File with the shares; - for standard input
+        #[arg(long, value_name = "FILE")]
+        shares: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -57,6 +57,7 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
             commands::verify::run(&real(&stores)?, &options, out).await
         }
         Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
+        Command::Key(key) => commands::key::run(&real(&key.stores)?, key.what, out).await,
         Command::Store(store) => commands::store::run(|| real(&store.stores), store.what, out).await,
         Command::Policy(policy) => commands::policy::run(&real(&policy.stores)?, policy.what, out).await,
         Command::Completions { shell } => {

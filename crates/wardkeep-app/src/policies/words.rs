@@ -48,6 +48,7 @@ pub fn words(action: Action) -> &'static str {
         Action::ExportLog => "Export the log",
         Action::ReadHealth => "See the system's health",
         Action::RunVerification => "Verify the records",
+        Action::ManageKeys => "Replace or print the root key",
         Action::ReviewAccess => "Review emergency access and answer patients",
         Action::ListServices => "See the service accounts",
         Action::ManageServices => "Make and revoke service accounts",

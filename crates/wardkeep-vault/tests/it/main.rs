@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod escrow;
+#[cfg(test)]
 mod key_files;
 #[cfg(test)]
 mod known_answers;

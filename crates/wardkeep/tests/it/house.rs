@@ -65,8 +65,13 @@ const ONE_PLACE: &[(&str, &str, &str)] = &[
 ];
 
 /// Files of the binary that may name a store or the vault: composition, and the words of its errors.
-const COMPOSITION: [&str; 4] =
-    ["crates/wardkeep/src/commands/store.rs", "crates/wardkeep/src/home.rs", "crates/wardkeep/src/house.rs", "crates/wardkeep/src/out.rs"];
+const COMPOSITION: [&str; 5] = [
+    "crates/wardkeep/src/commands/key.rs",
+    "crates/wardkeep/src/commands/store.rs",
+    "crates/wardkeep/src/home.rs",
+    "crates/wardkeep/src/house.rs",
+    "crates/wardkeep/src/out.rs",
+];
 
 fn manifest(package: &str) -> String {
     std::fs::read_to_string(root().join("crates").join(package).join("Cargo.toml")).unwrap()

@@ -24,6 +24,8 @@ mod failover;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod pathways;
 #[cfg(test)]
 mod source;
