@@ -392,7 +392,11 @@ step('the privacy officer filters the log and checks an entry and its proof', as
   await privacy.look('log-entry');
   const proof = privacy.page.waitForEvent('download');
   await privacy.page.getByRole('link', { name: 'Download the proof' }).click();
-  assert.match(readFileSync(await (await proof).path(), 'utf8'), /^c2sp\.org\/tlog-proof@v1\n/);
+  const kept = await (await proof).path();
+  assert.match(readFileSync(kept, 'utf8'), /^c2sp\.org\/tlog-proof@v1\n/);
+  // Whoever has the file and the log's key checks it anywhere.
+  const proven = hospital.command('verify', 'proof', kept, '--key', `${hospital.data}/ledger/log.vkey`);
+  assert.ok(proven.index < proven.size && proven.class && proven.signed, JSON.stringify(proven));
   assert.equal((await privacy.go(chart)).status(), 404, 'the privacy officer opens no chart');
 });
 

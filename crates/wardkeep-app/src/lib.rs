@@ -34,6 +34,7 @@ pub mod pace;
 pub mod patients;
 pub mod policies;
 pub mod posture;
+pub mod published;
 pub mod questions;
 pub mod records;
 pub mod requests;

@@ -196,6 +196,19 @@ pub enum Outcome {
     Failed = 3,
 }
 
+impl Outcome {
+    pub const ALL: [Outcome; 3] = [Outcome::Success, Outcome::Denied, Outcome::Failed];
+    /// Stable name, for example `denied`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Success => "success",
+            Outcome::Denied => "denied",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
 /// What a use case knows of an event before it is committed. The committer adds stream, boot id,
 /// the sequence in the boot and the subject's running number.
 #[derive(Clone, Debug)]

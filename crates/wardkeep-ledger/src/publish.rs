@@ -51,6 +51,60 @@ fn numbered(index: u64, width: usize) -> String {
     if width < TILE_WIDTH { format!("{path}.p/{width}") } else { path }
 }
 
+/// A part of a published log, as its address names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// A tile, and how many of its hashes.
+    Tile(TileId, usize),
+    /// An entry bundle, and how many of its entries.
+    Bundle(u64, usize),
+}
+
+impl Piece {
+    /// Reads `tile/<L>/<N>[.p/<W>]` and `tile/entries/<N>[.p/<W>]`; each has one spelling.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let (what, number) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (number, width) = match number.split_once(".p/") {
+            Some((number, width)) => (number, width.parse().ok().filter(|width| (1..TILE_WIDTH).contains(width))?),
+            None => (number, TILE_WIDTH),
+        };
+        let mut index = 0u64;
+        for group in number.split('/') {
+            let group = group.strip_prefix('x').unwrap_or(group);
+            index = index.checked_mul(1000)?.checked_add(group.parse().ok().filter(|group| *group < 1000)?)?;
+        }
+        let piece = match what {
+            "entries" => Self::Bundle(index, width),
+            level => Self::Tile(TileId { level: level.parse().ok().filter(|level| *level < 64)?, index }, width),
+        };
+        (piece.path() == path).then_some(piece)
+    }
+    #[must_use]
+    pub fn path(self) -> String {
+        match self {
+            Self::Tile(id, width) => tile_path(id, width),
+            Self::Bundle(index, width) => bundle_path(index, width),
+        }
+    }
+    /// One that never changes.
+    #[must_use]
+    pub fn is_full(self) -> bool {
+        matches!(self, Self::Tile(_, TILE_WIDTH) | Self::Bundle(_, TILE_WIDTH))
+    }
+    /// Does a tree of this size count all of it?
+    #[must_use]
+    pub fn is_within(self, size: u64) -> bool {
+        let (level, index, width) = match self {
+            Self::Tile(id, width) => (id.level, id.index, width),
+            Self::Bundle(index, width) => (0, index, width),
+        };
+        // Hashes of this level that the tree has whole.
+        let whole = (0..level).fold(size, |count, _| count / TILE_WIDTH as u64);
+        index.checked_mul(TILE_WIDTH as u64).and_then(|start| start.checked_add(width as u64)).is_some_and(|end| end <= whole)
+    }
+}
+
 /// Each leaf with its length (u16 big endian) before it.
 #[must_use]
 pub fn encode_bundle<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
@@ -114,4 +168,34 @@ pub fn verify_proof_file(text: &str, key: &VerifyingKey) -> Result<(u64, Leaf, C
         return Err("the checkpoint belongs to another log");
     }
     Ok((index, leaf, checkpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_piece_has_one_spelling(level in 0u8..64, index: u64, width in 1usize..=TILE_WIDTH, text in "(tile/)?[0-9x/.p]{0,20}") {
+            for piece in [Piece::Tile(TileId { level, index }, width), Piece::Bundle(index, width)] {
+                prop_assert_eq!(Piece::parse(&piece.path()), Some(piece));
+            }
+            if let Some(piece) = Piece::parse(&text) {
+                prop_assert_eq!(piece.path(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_tree_has_whole_is_within_it() {
+        let tile = |level, index, width| Piece::Tile(TileId { level, index }, width);
+        for (piece, size) in
+            [(tile(0, 0, 1), 1), (tile(0, 0, 256), 256), (tile(0, 1, 1), 257), (tile(1, 0, 1), 256), (tile(2, 0, 1), 65_536)]
+        {
+            assert!(piece.is_within(size) && !piece.is_within(size - 1), "{piece:?}");
+        }
+        assert!(!tile(0, u64::MAX, 256).is_within(u64::MAX) && !Piece::Bundle(0, 1).is_within(0));
+    }
 }

@@ -41,7 +41,7 @@ pub fn form(input: &[u8]) {
 /// Header lines: a cookie that is read stood there once, whole and not empty.
 pub fn cookie(input: &[u8]) {
     for secure in [false, true] {
-        let settings = Settings { origin: String::new(), secure, sign_on: None };
+        let settings = Settings { origin: String::new(), secure, sign_on: None, publish_log: false };
         let mut headers = HeaderMap::new();
         for line in input.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok()) {
             headers.append(header::COOKIE, line);

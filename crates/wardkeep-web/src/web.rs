@@ -21,6 +21,8 @@ pub struct Settings {
     pub secure: bool,
     /// The hospital's own sign-in service, where there is one.
     pub sign_on: Option<Provider>,
+    /// Whoever comes may read the published log, which names nobody.
+    pub publish_log: bool,
 }
 
 /// Cheap to clone; the axum state.

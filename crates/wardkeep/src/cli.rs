@@ -158,6 +158,9 @@ pub(crate) struct Serve {
     /// Where browsers find the pages, when that is not the address itself
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
+    /// Let whoever comes read the published log at /ledger/: it names nobody, and shows how much happens when
+    #[arg(long)]
+    pub publish_log: bool,
     /// Minutes without a request after which a session of staff ends
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u8).range(5..=60))]
     pub idle_minutes: u8,
@@ -275,8 +278,24 @@ pub(crate) enum Generate {
     },
 }
 
+/// Something smaller to verify than the whole log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VerifyWhat {
+    /// Check the proof of one entry, as its page gives it; takes the file and the log's public key alone
+    #[command(after_help = "Example:\n  wardkeep verify proof entry.tlog-proof --key log.vkey")]
+    Proof {
+        file: PathBuf,
+        /// Public key of the log (file or text), instead of the one in the data directory
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}
+
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Verify {
+    #[command(subcommand)]
+    pub what: Option<VerifyWhat>,
     /// Also read every sealed document and compare it with the log; the store of records may be
     /// named as in other commands
     #[arg(long, value_name = "URL", num_args = 0..=1)]

@@ -62,7 +62,7 @@ pub(crate) fn settings(home: &Home, options: &Serve) -> Result<Settings, Failure
         return Err(Failure::new(2, format!("{} would carry patient data unencrypted over the network: {fix}", options.listen)));
     }
     let sign_on = home.sign_on.as_ref().map(|agreed| sign_on::provider(&home.data, agreed, &origin)).transpose()?;
-    Ok(Settings { origin, secure, sign_on })
+    Ok(Settings { origin, secure, sign_on, publish_log: options.publish_log })
 }
 
 /// Takes the address before a hospital is opened: when somebody else has it, nothing was touched.

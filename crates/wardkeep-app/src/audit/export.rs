@@ -16,14 +16,6 @@ pub const EXPORT_MAX: usize = 100_000;
 /// person agrees first.
 pub const ALONE_ROWS_MAX: usize = 500;
 
-fn outcome_code(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Denied => "denied",
-        Outcome::Failed => "failed",
-    }
-}
-
 /// The filter as a request keeps it.
 #[must_use]
 pub fn scope(filter: &LogFilter) -> LogScope {
@@ -33,14 +25,14 @@ pub fn scope(filter: &LogFilter) -> LogScope {
         person: filter.person.trim().to_owned(),
         mrn: filter.mrn.trim().to_owned(),
         class: filter.class.map_or("", Class::name).to_owned(),
-        outcome: filter.outcome.map_or("", outcome_code).to_owned(),
+        outcome: filter.outcome.map_or("", Outcome::name).to_owned(),
     }
 }
 
 /// The way back; `Integrity` when a name is none, so that a filter never grows.
 pub(crate) fn filter(scope: &LogScope) -> Result<LogFilter> {
     let class = if scope.class.is_empty() { None } else { Some(Class::from_name(&scope.class).ok_or(Error::Integrity)?) };
-    let known = [Outcome::Success, Outcome::Denied, Outcome::Failed].into_iter().find(|outcome| outcome_code(*outcome) == scope.outcome);
+    let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == scope.outcome);
     let outcome = if scope.outcome.is_empty() { None } else { Some(known.ok_or(Error::Integrity)?) };
     Ok(LogFilter { from: scope.from, to: scope.to, person: scope.person.clone(), mrn: scope.mrn.clone(), class, outcome })
 }

@@ -11,6 +11,7 @@ pub mod drafts;
 pub mod emergency;
 pub mod health;
 pub mod home;
+pub mod ledger;
 pub mod log;
 pub mod my;
 pub mod passkeys;

@@ -99,7 +99,7 @@ impl Api {
         let hospital =
             Hospital { name: "Site General".to_owned(), id: "0011223344556677".to_owned(), registration_open: true, demo: false };
         let app = App::create(parts, hospital, &visit(&clock, &entropy)).await.unwrap();
-        let settings = Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: None };
+        let settings = Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: None, publish_log: false };
         let web = Web::new(app.clone(), clock.clone(), entropy.clone(), settings);
         let router = wardkeep_web::router(web);
         let mut api = Self { router, app, clock, entropy, people: Vec::new(), patient: String::new(), _key: key };

@@ -267,6 +267,9 @@ const UNLOGGED: &[&str] = &[
     "GET /drafts",
     "GET /drafts/{draft}",
     "POST /drafts/{draft}/discard",
+    // The published log is not switched on.
+    "GET /ledger/log.vkey",
+    "GET /ledger/{stream}/{*path}",
     // So with a question to the provider; nothing is linked yet, and nothing here answers one.
     "POST /sign-in/provider",
     "GET /sign-in/provider/back",

@@ -37,6 +37,7 @@ mod passkey_device;
 mod passkeys;
 mod passwords;
 mod policy;
+mod published;
 mod same_answer;
 mod samples;
 mod server;

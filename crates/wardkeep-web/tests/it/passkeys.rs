@@ -449,7 +449,7 @@ async fn a_sixth_session_ends_the_oldest_and_says_so() {
 
 #[tokio::test]
 async fn where_browsers_refuse_passkeys_there_is_a_plain_sentence_and_no_button() {
-    let site = Site::with(Settings { origin: "http://127.0.0.1:8080".to_owned(), secure: false, sign_on: None }).await;
+    let site = Site::with(Settings { origin: "http://127.0.0.1:8080".to_owned(), secure: false, sign_on: None, publish_log: false }).await;
     assert!(!site.get(None, "/sign-in").await.text().contains("passkey"));
     let doctor = site.person(Role::Doctor);
     let page = site.get(Some(doctor), "/security").await.text();

@@ -89,7 +89,10 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
             let doctor = site.ctx(site.doctor_of(patient)).await;
             let history = site.app.access_history(&doctor, patient, None).await.unwrap();
             site.app.tick(&site.visit()).await.unwrap();
-            LogEventId::from_bytes(history.items.last().unwrap().event).to_string()
+            // About this patient alone: a list that showed them has no proof of theirs.
+            let own = wardkeep_ledger::Class::AccessHistoryRead.name();
+            let row = history.items.iter().find(|row| row.what == own).unwrap();
+            LogEventId::from_bytes(row.event).to_string()
         }
         "{service}" => {
             let deputy = site.ctx(&site.deputy).await;
@@ -107,6 +110,7 @@ async fn id(site: &Site, part: &str, patient: PatientId, number: usize) -> Strin
                 }
             }
         }
+        "{stream}" => "records.main".to_owned(),
         "{token}" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
         "{*path}" => wardkeep_web::assets::url("app.css").trim_start_matches("/static/").to_owned(),
         part => panic!("no sample for {part}: add one here"),

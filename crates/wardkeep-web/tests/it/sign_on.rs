@@ -324,7 +324,7 @@ async fn what_the_token_leaves_out_the_provider_is_asked_for() {
 
 #[tokio::test]
 async fn without_a_provider_there_is_no_button_and_no_way() {
-    let site = Site::with(wardkeep_web::Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: None }).await;
+    let site = Site::with(wardkeep_web::Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: None, publish_log: false }).await;
     assert!(!site.get(None, "/sign-in").await.text().contains("/sign-in/provider"));
     assert_eq!(site.knock("/sign-in/provider", &[]).await.status, 404);
     assert_eq!(site.get(None, "/sign-in/provider/back?code=x&state=y").await.status, 404);

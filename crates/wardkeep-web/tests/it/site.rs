@@ -159,7 +159,8 @@ pub const FAR_FAMILY: &str = "Farawayska";
 impl Site {
     pub async fn open() -> Self {
         let issuer = Issuer::open();
-        let site = Self::with(Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: Some(issuer.provider()) }).await;
+        let site =
+            Self::with(Settings { origin: ORIGIN.to_owned(), secure: false, sign_on: Some(issuer.provider()), publish_log: false }).await;
         Self { issuer, ..site }
     }
 

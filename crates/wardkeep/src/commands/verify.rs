@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use wardkeep_domain::date::Moment;
 use wardkeep_ledger::VerifyingKey;
+use wardkeep_ledger::publish::verify_proof_file;
 use wardkeep_ledger::verify::{Directory, StreamReport, verify};
 
-use crate::cli::Verify;
+use crate::cli::{Verify, VerifyWhat};
 use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out, Progress};
 
 pub(crate) async fn run(home: &Home, options: &Verify, out: &Out) -> Result<(), Failure> {
+    if let Some(VerifyWhat::Proof { file, key }) = &options.what {
+        return proof(&home.paths().ledger(), file, key.as_deref(), out);
+    }
     let ledger = options.ledger.clone().unwrap_or_else(|| home.paths().ledger());
     if !ledger.is_dir() {
         return Err(Failure::new(4, format!("there is no published log in {}", ledger.display())));
@@ -46,6 +51,30 @@ pub(crate) async fn run(home: &Home, options: &Verify, out: &Out) -> Result<(), 
     }
     text.push_str("Do not restart or repair anything yet: keep a copy of the data, and compare with the last good backup.");
     Err(Failure { code: 5, message: format!("verification found something\n{text}"), details: value })
+}
+
+/// One entry: what its page gave, and the log's public key.
+fn proof(ledger: &Path, file: &Path, given: Option<&str>, out: &Out) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(4, format!("{} cannot be read: {error}", file.display())))?;
+    let key = key(ledger, given)?;
+    let (index, leaf, checkpoint) =
+        verify_proof_file(&text, &key).map_err(|words| Failure::new(5, format!("{} proves nothing: {words}", file.display())))?;
+    let (at, signed) = (Moment(leaf.time_ms), checkpoint.time_ms.map(Moment));
+    let stream = leaf.stream.as_str();
+    let text = format!(
+        "Entry {index} of {} in {stream}: {} ({}) on {}.\nIt stands in the log that was signed on {}, and cannot have been changed since.",
+        checkpoint.head.size,
+        leaf.class.name(),
+        leaf.outcome.name(),
+        at.staff(),
+        signed.map_or_else(|| "an unknown day".to_owned(), Moment::staff),
+    );
+    let value = json!({
+        "stream": stream, "index": index, "size": checkpoint.head.size, "class": leaf.class.name(), "outcome": leaf.outcome.name(),
+        "time": at.rfc3339(), "signed": signed.map(Moment::rfc3339),
+    });
+    out.done(&text, &value);
+    Ok(())
 }
 
 fn key(ledger: &Path, given: Option<&str>) -> Result<VerifyingKey, Failure> {

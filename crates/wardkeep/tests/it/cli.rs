@@ -25,6 +25,7 @@ const COMMANDS: &[&[&str]] = &[
     &["generate"],
     &["generate", "stroke"],
     &["verify"],
+    &["verify", "proof"],
     &["doctor"],
     &["key"],
     &["key", "status"],

@@ -262,3 +262,17 @@ fn a_demo_that_was_killed_starts_clean_and_a_second_one_waits_its_turn() {
     server.kill();
     assert_eq!(demo(&data, &["--no-serve"]).code, 0, "the same data again");
 }
+
+#[test]
+fn a_file_that_proves_nothing_says_so() {
+    let fresh = Fresh::new();
+    let file = fresh.beside("entry.tlog-proof");
+    let check = || fresh.run(&["verify", "proof", file.to_str().unwrap()]);
+    assert_eq!(check().code, 4, "there is none");
+    for text in ["", "c2sp.org/tlog-proof@v1\nextra AAAA\nindex 0\n\nno note", "c2sp.org/tlog-proof@v1\nextra AAAA\nindex 0\n\n"] {
+        fs::write(&file, text).unwrap();
+        let ran = check();
+        assert!(ran.code == 5 && ran.stderr.contains("proves nothing"), "{ran:?}");
+    }
+    assert_eq!(fresh.run(&["verify", "proof", file.to_str().unwrap(), "--key", "not+a+key"]).code, 3);
+}
