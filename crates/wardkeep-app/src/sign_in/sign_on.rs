@@ -97,13 +97,19 @@ impl App {
     pub async fn provider_answered(&self, visit: &Visit, provider: &Provider, ticket: &str, answer: &Answer) -> Result<Arrived> {
         let asked = self.ticket::<Question>(visit, Holder::Visitor, ticket).await?;
         let keys = [self.address_key(visit)];
-        let gate = self.gate(visit, &keys).await?;
+        self.gate(visit, &keys).await?;
         let person = match provider.person(visit, &asked.state, answer).await {
             Ok(person) => person,
             Err(Refusal::Unreachable(reason)) => return Err(unreachable(provider, &reason)),
             Err(Refusal::Wrong(reason)) => {
-                let words = format!("{} did not sign you in. Try again.", provider.label());
-                return self.stop(visit, &asked, &gate, Stopped { who: Who::visitor(visit), reason, words }).await;
+                // Answers that come side by side share no free try.
+                return retried(|| async {
+                    let asked = self.ticket::<Question>(visit, Holder::Visitor, ticket).await?;
+                    let gate = self.gate(visit, &keys).await?;
+                    let words = format!("{} did not sign you in. Try again.", provider.label());
+                    self.stop(visit, &asked, &gate, Stopped { who: Who::visitor(visit), reason, words }).await
+                })
+                .await;
             }
         };
         if let Some(session) = asked.state.link {

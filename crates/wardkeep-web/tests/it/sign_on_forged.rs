@@ -122,6 +122,11 @@ async fn whoever_sends_answers_in_a_row_has_to_wait() {
         statuses.push(sign_in(&site, &json!({ "nonce": "guessed" })).await.status.as_u16());
     }
     assert_eq!((statuses[0], statuses[20], statuses[21]), (409, 409, 429));
+    // Side by side they are counted as well.
+    let site = Site::open().await;
+    let said = json!({ "nonce": "guessed" });
+    futures::future::join_all((0..8).map(|_| sign_in(&site, &said))).await;
+    assert_eq!(failures(&site).await, 8);
 }
 
 // ASVS 6.8.2
