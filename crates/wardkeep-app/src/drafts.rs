@@ -27,7 +27,7 @@ use crate::{App, Ctx, Error, Result, Visit, kinds};
 pub const DRAFT_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 /// Most drafts of one account; a further one takes the place of the oldest.
 pub const DRAFTS_MAX: usize = 10;
-/// Drafts of others that ran out and are dropped along with a new one, at most.
+/// So many that ran out are dropped at once.
 const DROPPED_MAX: usize = 100;
 
 /// A form: where it goes, and what policy is asked for it.
@@ -134,25 +134,28 @@ impl App {
         act.commit().await.map(|_| ())
     }
 
-    /// Drops what ran out, the draft of the same form, and of too many the oldest.
+    /// Drops the draft of the same form, and of too many the oldest.
     async fn make_room_for(&self, ctx: &Ctx, form: &Form, act: &mut Act<'_>) -> Result<()> {
-        let all = Find { kind: kinds::DRAFT, all_of: Vec::new(), before: None, since: None, limit: DROPPED_MAX };
-        let mut gone: Vec<DocId> = Vec::new();
-        for document in self.records.find(&all).await? {
-            if self.draft(&document).is_ok_and(|draft| !is_live(&draft.body, ctx.now())) {
-                gone.push(document.id);
-            }
-        }
-        // Newest first.
         let own = self.own_drafts(ctx).await?;
-        let others = own.iter().filter(|(_, draft)| draft.form.path != form.path);
-        let over: Vec<DocId> = others.skip(DRAFTS_MAX - 1).map(|(document, _)| document.id).collect();
-        let same = own.iter().filter(|(_, draft)| draft.form.path == form.path).map(|(document, _)| document.id);
-        gone.extend(same.chain(over));
-        gone.sort_unstable();
-        gone.dedup();
-        gone.into_iter().for_each(|id| act.erase(kinds::DRAFT, id));
+        let (same, others): (Vec<_>, Vec<_>) = own.into_iter().partition(|(_, draft)| draft.form.path == form.path);
+        let gone = same.iter().chain(others.iter().skip(DRAFTS_MAX - 1));
+        gone.for_each(|(document, _)| act.erase(kinds::DRAFT, document.id));
         Ok(())
+    }
+
+    /// Drops what ran out, whoever left it; the keeper's work.
+    pub(crate) async fn drop_old_drafts(&self, visit: &Visit) -> Result<()> {
+        let before = self.records.seq_at(visit.now.0.saturating_sub(DRAFT_MS_MAX)).await?;
+        let old = Find { kind: kinds::DRAFT, all_of: Vec::new(), before: Some(before), since: None, limit: DROPPED_MAX };
+        let old = self.records.find(&old).await?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let ctx = self.job(visit, "keeper");
+        let permit = self.permit(&ctx, Action::RunJob, Resource::Hospital).await?;
+        let mut act = Act::by(self, Side::Records, &ctx, Class::DraftDropped).permit(&permit).detail("count", old.len().to_string());
+        old.iter().for_each(|document| act.erase(kinds::DRAFT, document.id));
+        act.commit().await.map(|_| ())
     }
 
     fn draft_term(&self, account: AccountId) -> Term {
@@ -229,13 +232,27 @@ impl App {
         Ok(OpenedDraft { path: draft.form.path, kept_at: draft.kept_at, fields })
     }
 
-    /// Throws a draft away: it was saved, or is not wanted.
+    /// Throws a draft away that is not wanted.
     ///
     /// # Errors
     /// `NotFound`.
     pub async fn drop_draft(&self, ctx: &Ctx, id: DraftId) -> Result<()> {
         self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
         let (document, draft) = self.own_draft(ctx, id).await?;
+        self.erase_draft(ctx, document, draft).await
+    }
+
+    /// A form that went on with this draft was taken at `path`. Another form's draft stays.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn draft_sent(&self, ctx: &Ctx, id: DraftId, path: &str) -> Result<()> {
+        self.permit(ctx, Action::UseOwnAccount, Resource::Hospital).await?;
+        let (document, draft) = self.own_draft(ctx, id).await?;
+        if draft.form.path == path { self.erase_draft(ctx, document, draft).await } else { Ok(()) }
+    }
+
+    async fn erase_draft(&self, ctx: &Ctx, document: Document, draft: Draft) -> Result<()> {
         let mut act = Act::by(self, Side::Records, ctx, Class::DraftDropped).detail("action", draft.form.action);
         if let Some(patient) = draft.form.patient {
             act = act.subject(&self.patient_key(patient, ctx.now()).await?).discloses(wardkeep_ledger::Discloses::Nothing);

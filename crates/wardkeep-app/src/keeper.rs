@@ -18,7 +18,7 @@ use wardkeep_store::Find;
 use crate::act::{Act, Side};
 use crate::{App, Error, Result, Visit, kinds, tiles, verify};
 
-/// How often streams log each other's heads.
+/// How often streams log each other's heads, and drafts that ran out are dropped.
 const PEER_HEADS_MS: i64 = 60_000;
 /// Leaves read at once while looking for shredded keys.
 const HEARD_AT_ONCE: usize = 1_000;
@@ -77,7 +77,10 @@ impl App {
     /// `Unavailable`; the caller logs it and tries again.
     pub async fn tick(&self, visit: &Visit) -> Result<()> {
         self.forget_shredded().await?;
-        self.exchange_heads(visit).await?;
+        let minute = self.minute_is_over(visit);
+        if minute {
+            self.exchange_heads(visit).await?;
+        }
         for side in SIDES {
             self.seal_and_publish(side, visit).await?;
         }
@@ -87,6 +90,9 @@ impl App {
                     self.follow(side, &stream).await?;
                 }
             }
+        }
+        if minute {
+            self.drop_old_drafts(visit).await?;
         }
         Ok(())
     }
@@ -198,14 +204,19 @@ impl App {
         Ok(())
     }
 
+    /// Is it time again for what is done every [`PEER_HEADS_MS`]? Says so once.
+    fn minute_is_over(&self, visit: &Visit) -> bool {
+        let mut state = self.state.lock();
+        let due = state.peers_at.is_none_or(|at| visit.now.since_ms(at) >= PEER_HEADS_MS);
+        if due {
+            state.peers_at = Some(visit.now);
+        }
+        due
+    }
+
     /// Each own stream logs the heads of all others, so deleting or rolling back a whole stream
     /// shows. That makes every stream grow by one for each other, so only growth by more is logged.
     async fn exchange_heads(&self, visit: &Visit) -> Result<()> {
-        let due = self.state.lock().peers_at.is_none_or(|at| visit.now.since_ms(at) >= PEER_HEADS_MS);
-        if !due {
-            return Ok(());
-        }
-        self.state.lock().peers_at = Some(visit.now);
         let mut heads = Vec::new();
         for side in SIDES {
             for stream in self.store(side).streams().await? {

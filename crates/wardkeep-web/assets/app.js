@@ -101,7 +101,7 @@ if (idle) {
   const [lasts, warning] = ['idle', 'warning'].map(name => Number(idle.parentElement.dataset[name]));
   const typed = new Set();
   document.addEventListener('input', ({ target: { form } }) => {
-    if (form?.method === 'post' && form.enctype !== 'multipart/form-data') typed.add(form);
+    if (form?.matches('[method=post]:not([enctype], :has([type=password]))')) typed.add(form);
   });
   let timer;
   const later = (ms, then) => {
@@ -114,7 +114,8 @@ if (idle) {
     try {
       for (const form of typed) {
         const body = new URLSearchParams(new FormData(form));
-        body.append('to', new URL(form.action).pathname);
+        // A field may be called "action".
+        body.append('to', new URL(form.getAttribute('action'), location).pathname);
         const { status } = await fetch('/drafts', { method: 'POST', body, redirect: 'manual' });
         if (status >= 500) throw new Error('out of reach');
         kept ||= status === 204;
@@ -137,8 +138,7 @@ if (idle) {
   };
   later(lasts - warning, look);
   one('button', idle).addEventListener('click', async () => {
-    const answer = await fetch('/security/confirm');
-    if (answer.redirected || !answer.ok) return lock();
+    await fetch('/security/confirm').catch(() => {});
     look();
   });
 }

@@ -71,7 +71,7 @@ pub(crate) async fn keep(State(web): State<Web>, request: Request, next: Next) -
     if !leads.starts_with("/security/confirm")
         && let Some(draft) = fields.iter().find(|(name, _)| name == DRAFT).and_then(|(_, text)| DraftId::parse(text))
     {
-        saved(&web, visit, &headers, draft).await;
+        saved(&web, visit, &headers, draft, &action).await;
     }
     answer
 }
@@ -100,11 +100,11 @@ pub(crate) async fn leave(web: &Web, visit: Visit, headers: &HeaderMap, path: &s
 }
 
 /// The form went on with a draft and was taken: the draft goes. If it cannot, it runs out by itself.
-async fn saved(web: &Web, visit: Visit, headers: &HeaderMap, draft: DraftId) {
+async fn saved(web: &Web, visit: Visit, headers: &HeaderMap, draft: DraftId, path: &str) {
     let request = visit.request;
     let dropped = async {
         let ctx = web.app.authenticate(visit, &session_token(web, headers)).await?;
-        web.app.drop_draft(&ctx, draft).await
+        web.app.draft_sent(&ctx, draft, path).await
     };
     if let Err(error) = dropped.await {
         error::log(&error, &request, "dropping a draft that was saved");

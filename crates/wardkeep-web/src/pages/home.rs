@@ -141,10 +141,7 @@ async fn privacy(signed: &Signed) -> Result<Response> {
 }
 
 pub async fn page(mut signed: Signed, Query(place): Query<Place>) -> Response {
-    match signed.web.app.drafts(&signed.ctx).await {
-        Ok(drafts) => signed.unsaved = !drafts.is_empty(),
-        Err(error) => return signed.fail(&error),
-    }
+    signed.unsaved = signed.web.app.drafts(&signed.ctx).await.is_ok_and(|drafts| !drafts.is_empty());
     let shown = match signed.ctx.role() {
         Some(Role::Doctor | Role::Nurse | Role::StrokeCoordinator) => worklist(&signed, place).await,
         Some(Role::Researcher) => Ok(Redirect::to("/stroke/summary").into_response()),

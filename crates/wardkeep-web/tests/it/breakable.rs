@@ -1,4 +1,4 @@
-//! A memory store that can be told to refuse every write, as a full disk or a lost log would.
+//! A memory store that can be told to refuse every write, as a full disk or a lost log would; and every search.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,11 +10,15 @@ use wardkeep_store::{Applied, Changeset, DocId, Document, Entry, Find, Kind, Mem
 pub struct Breakable {
     inner: MemoryStore,
     broken: AtomicBool,
+    unsearchable: AtomicBool,
 }
 
 impl Breakable {
     pub fn break_writes(&self) {
         self.broken.store(true, Ordering::SeqCst);
+    }
+    pub fn break_searches(&self) {
+        self.unsearchable.store(true, Ordering::SeqCst);
     }
     pub fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
@@ -36,6 +40,9 @@ impl Store for Breakable {
         self.inner.history(kind, id).await
     }
     async fn find(&self, query: &Find) -> Result<Vec<Document>, StoreError> {
+        if self.unsearchable.load(Ordering::SeqCst) {
+            return Err(StoreError::DiskFull);
+        }
         self.inner.find(query).await
     }
     async fn changed_since(&self, kind: Option<Kind>, after: Seq, limit: usize) -> Result<Vec<Document>, StoreError> {

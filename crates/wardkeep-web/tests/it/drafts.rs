@@ -9,6 +9,7 @@ use wardkeep_domain::PatientId;
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::session::{IDLE_MS, IDLE_MS_RANGE};
 use wardkeep_ledger::Class;
+use wardkeep_store::{Find, Store};
 
 use crate::site::{Answer, PASSWORD, Person, Site, post, request};
 
@@ -18,18 +19,10 @@ fn note(patient: PatientId) -> String {
     format!("/patients/{patient}/records/new")
 }
 
-fn fields(text: &str) -> [(&str, &str); 9] {
-    [
-        ("record_type", "note"),
-        ("title", "Ward round"),
-        ("body", text),
-        ("event_day", ""),
-        ("event_month", ""),
-        ("event_year", ""),
-        ("event_time", ""),
-        ("reason", ""),
-        ("version", ""),
-    ]
+/// What is typed into the form of a new record.
+fn fields(text: &str) -> Vec<(&'static str, &str)> {
+    let form = crate::samples::form("/patients/{patient}/records/new");
+    form.into_iter().map(|(name, value)| (name, if name == "body" { text } else { value })).collect()
 }
 
 /// Types a note and sends it too late.
@@ -98,6 +91,8 @@ async fn what_was_typed_when_the_session_ran_out_is_kept_found_sent_and_gone() {
     for class in [Class::DraftKept, Class::DraftOpened, Class::DraftDropped] {
         assert_eq!(count(&site, class).await, 1, "{class:?}");
     }
+    let report = site.app.verify_records(&site.operator(), &|_, _| {}).await.unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
     // The patient reads who left something and who went on with it.
     let patient = site.sign_in_again(site.person(Role::Patient)).await;
     let history = site.get(Some(&patient), "/my/access").await.text();
@@ -267,4 +262,43 @@ async fn without_its_log_nothing_is_kept_and_nothing_kept_is_shown() {
     let answer = site.get(Some(&back), &draft).await;
     assert!(answer.status == 503 && !answer.text().contains("Walks with a frame"));
     assert!(!is_kept(&too_late(&site, &back, &note(site.near), TEXT).await));
+}
+
+#[tokio::test]
+async fn what_ran_out_is_dropped_within_a_minute_though_nobody_comes_back() {
+    let site = Site::open().await;
+    let doctor = site.sign_in_again(site.person(Role::Doctor)).await;
+    assert!(is_kept(&too_late(&site, &doctor, &note(site.near), TEXT).await));
+    let held = async || {
+        let all = Find { kind: wardkeep_app::kinds::DRAFT, all_of: Vec::new(), before: None, since: None, limit: 10 };
+        site.records.find(&all).await.unwrap().len()
+    };
+    for (pass, left) in [(0, 1), (DRAFT_MS_MAX - 60_000, 1), (120_000, 0)] {
+        site.pass_ms(pass);
+        site.app.tick(&site.visit()).await.unwrap();
+        assert_eq!(held().await, left, "after {pass}");
+    }
+}
+
+#[tokio::test]
+async fn a_draft_goes_with_its_own_form_alone() {
+    let site = Site::open().await;
+    let doctor = site.sign_in_again(site.person(Role::Doctor)).await;
+    assert!(is_kept(&too_late(&site, &doctor, &note(site.near), TEXT).await));
+    let doctor = site.sign_in_again(&doctor).await;
+    let draft = kept(&site, &doctor).await.remove(0);
+    let id = draft.strip_prefix("/drafts/").unwrap();
+    let email = site.other.email.clone();
+    let other = site.post(&doctor, &format!("/patients/{}/care-team", site.near), &[("email", &email), ("draft", id)]).await;
+    assert_eq!(other.status, 303, "{}", other.text());
+    assert_eq!(kept(&site, &doctor).await.len(), 1);
+}
+
+#[tokio::test]
+async fn signing_in_and_the_start_page_do_not_hang_on_the_records() {
+    let site = Site::open().await;
+    let administrator = site.person(Role::Administrator).clone();
+    site.records.break_searches();
+    let back = site.sign_in_again(&administrator).await;
+    assert_eq!(site.get(Some(&back), "/security").await.status, 200);
 }
