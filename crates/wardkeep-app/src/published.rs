@@ -33,7 +33,7 @@ impl App {
         self.newest(&stream).await.map(|(_, note, _)| note)
     }
 
-    /// A tile or an entry bundle (C2SP tlog-tiles), and whether it is one that never changes.
+    /// The bytes of a tile or an entry bundle (C2SP tlog-tiles).
     ///
     /// # Errors
     /// `NotFound` for what lies beyond the newest signed checkpoint.

@@ -44,26 +44,25 @@ fn provider_failed(error: ProviderError) -> Error {
     Error::Unavailable(error.to_string())
 }
 
+/// The store key as it lies under the root key with this id.
+async fn wrapped(control: &dyn Store, id: &str) -> Result<Option<Document>> {
+    match control.get(kinds::STORE_KEY, place(id)).await? {
+        Some(found) => Ok(Some(found)),
+        None => Ok(control.get(kinds::STORE_KEY, FIRST).await?),
+    }
+}
+
 /// Opens the vault with the store key as it lies under this root key; `None` when there is no store
 /// key at all.
 pub(crate) async fn unlock(control: &dyn Store, provider: &dyn KeyProvider) -> Result<Option<Vault>> {
-    for id in [place(&provider.key_id()), FIRST] {
-        if let Some(wrapped) = control.get(kinds::STORE_KEY, id).await? {
-            return Vault::unlock(provider, &wrapped.sealed).map(Some).map_err(provider_failed);
-        }
+    if let Some(wrapped) = wrapped(control, &provider.key_id()).await? {
+        return Vault::unlock(provider, &wrapped.sealed).map(Some).map_err(provider_failed);
     }
     let any = Find { kind: kinds::STORE_KEY, all_of: Vec::new(), before: None, since: None, limit: 1 };
     if control.find(&any).await?.is_empty() { Ok(None) } else { Err(provider_failed(ProviderError::WrongKey(provider.key_id()))) }
 }
 
 impl App {
-    /// Where the store key lies under the key with this id, and its document.
-    async fn wrap_of(&self, id: &str) -> Result<Option<Document>> {
-        match self.control.get(kinds::STORE_KEY, place(id)).await? {
-            Some(found) => Ok(Some(found)),
-            None => Ok(self.control.get(kinds::STORE_KEY, FIRST).await?),
-        }
-    }
     async fn root_state(&self) -> Result<(Option<RootKey>, u64)> {
         match self.control.get(kinds::ROOT_KEY, FIRST).await? {
             Some(document) => {
@@ -95,9 +94,9 @@ impl App {
                 "still opens this hospital, and there can be one such key: give every node the present one, then run “wardkeep key retire”";
             return Err(Error::Refused(format!("the root key {} {words}", before.id)));
         }
-        let present = self.wrap_of(&old.key_id()).await?.ok_or(Error::Integrity)?;
+        let present = wrapped(self.control.as_ref(), &old.key_id()).await?.ok_or(Error::Integrity)?;
         let random = &mut |buffer: &mut [u8]| ctx.visit().entropy.fill(buffer);
-        let wrapped = Vault::wrap_again(old, new, &present.sealed, random).map_err(provider_failed)?;
+        let again = Vault::wrap_again(old, new, &present.sealed, random).map_err(provider_failed)?;
         let state = RootKey { id: new.key_id(), since: ctx.now(), before: Some(Replaced { id: old.key_id(), at: ctx.now() }) };
         let mut act = Act::by(self, Side::Control, ctx, Class::KeyRotated)
             .permit(&permit)
@@ -105,7 +104,7 @@ impl App {
             .detail("from", old.key_id())
             .detail("to", new.key_id());
         act.expect(kinds::STORE_KEY, present.id, present.version.0);
-        act.put_sealed(kinds::STORE_KEY, place(&new.key_id()), Owner::NONE, 1, wrapped, Vec::new(), Vec::new());
+        act.put_sealed(kinds::STORE_KEY, place(&new.key_id()), Owner::NONE, 1, again, Vec::new(), Vec::new());
         act.put_own(Purpose::Staff, kinds::ROOT_KEY, FIRST, version.saturating_add(1), &state, Vec::new(), Vec::new())?;
         act.commit().await.map(|_| ())
     }
@@ -122,7 +121,7 @@ impl App {
         }
         let none = || Error::Refused("no root key waits to be retired: “wardkeep key rotate” makes a new one first".to_owned());
         let (state, retired) = state.and_then(|state| state.before.clone().map(|before| (state, before))).ok_or_else(none)?;
-        let gone = self.wrap_of(&retired.id).await?.ok_or_else(none)?;
+        let gone = wrapped(self.control.as_ref(), &retired.id).await?.ok_or_else(none)?;
         let mut act =
             Act::by(self, Side::Control, ctx, Class::KeyShredded).permit(&permit).detail("key", "root").detail("id", retired.id.clone());
         act.expect(kinds::STORE_KEY, gone.id, gone.version.0);

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
-use crate::provider::{KeyFile, ProviderError, key_id};
+use crate::provider::{KeyFile, ProviderError, id_of, key_id};
 use crate::vault::Random;
 
 /// So many shares are printed.
@@ -38,34 +38,23 @@ fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
     hash.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-fn hex_groups(bytes: &[u8]) -> Zeroizing<String> {
-    let groups: Vec<String> = bytes.chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-    Zeroizing::new(groups.join("-"))
-}
-
 /// Digits count; blanks, hyphens and line ends do not.
 fn parse(number: usize, text: &str) -> Result<Typed, ShareError> {
-    let digits: Zeroizing<Vec<u8>> = Zeroizing::new(
-        text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_digit(16).map_or(0xff, |d| d as u8)).collect(),
-    );
-    if digits.contains(&0xff) {
+    let digits: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect());
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(ShareError::NotHex(number));
     }
     if digits.len() != 2 * BYTES {
         return Err(ShareError::Length { number, digits: digits.len(), needed: 2 * BYTES });
     }
-    let bytes: Zeroizing<Vec<u8>> =
-        Zeroizing::new(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect());
+    let bytes = Zeroizing::new(hex::decode(&*digits).map_err(|_| ShareError::NotHex(number))?);
     let (body, given) = bytes.split_at(BYTES - CHECK_BYTES);
     if check(body) != given {
         return Err(ShareError::Mistyped(number));
     }
     let (head, part) = body.split_at(1 + ID_BYTES);
     match head.split_first() {
-        Some((&VERSION, id)) => {
-            let key_id = id.iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok(Typed { key_id, part: Zeroizing::new(part.to_vec()) })
-        }
+        Some((&VERSION, id)) => Ok(Typed { key_id: hex::encode(id), part: Zeroizing::new(part.to_vec()) }),
         _ => Err(ShareError::Version(number)),
     }
 }
@@ -77,15 +66,16 @@ impl KeyFile {
         let mut seed = Zeroizing::new([0; 32]);
         random(seed.as_mut_slice());
         let mut chance = ChaCha20Rng::from_seed(*seed);
-        let id: Vec<u8> = crate::provider::id_of(self.secret()).to_vec();
+        let id = id_of(self.secret());
         let shares = Sharks(SHARES_NEEDED).dealer_rng(self.secret(), &mut chance).take(SHARES);
         shares
             .map(|share| {
                 let part = Zeroizing::new(Vec::from(&share));
-                let mut bytes = Zeroizing::new([&[VERSION], id.as_slice(), &part].concat());
+                let mut bytes = Zeroizing::new([&[VERSION][..], &id, &part].concat());
                 let check = check(&bytes);
                 bytes.extend_from_slice(&check);
-                hex_groups(&bytes)
+                let groups: Vec<String> = bytes.chunks(2).map(hex::encode).collect();
+                Zeroizing::new(groups.join("-"))
             })
             .collect()
     }

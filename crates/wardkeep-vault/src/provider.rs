@@ -122,7 +122,7 @@ pub(crate) fn id_of(key: &[u8; 32]) -> [u8; 4] {
 }
 
 pub(crate) fn key_id(key: &[u8; 32]) -> String {
-    id_of(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(id_of(key))
 }
 
 impl KeyProvider for KeyFile {

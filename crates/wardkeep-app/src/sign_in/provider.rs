@@ -32,7 +32,7 @@ use crate::jwt::{self, Expected, LEEWAY_MS, PublicKey};
 const READ_AGAIN_MS: i64 = 60 * 60 * 1000;
 /// A key that is not known makes us look for new ones, at most this often.
 const KEYS_AGAIN_MS: i64 = 60 * 1000;
-/// After an answer that did not come nobody is sent out again for this long.
+/// After a description that could not be read nobody is sent out for it again for this long.
 const REST_MS: i64 = 5_000;
 /// Longest `sub` (OpenID Connect Core, section 2).
 const SUBJECT_BYTES_MAX: usize = 255;
@@ -174,6 +174,15 @@ pub(crate) enum Refusal {
     Wrong(&'static str),
     /// The provider cannot be asked now.
     Unreachable(String),
+}
+
+impl Refusal {
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Wrong(reason) => reason,
+            Unreachable(reason) => reason,
+        }
+    }
 }
 
 use Refusal::{Unreachable, Wrong};

@@ -50,8 +50,8 @@ struct Proven {
 }
 
 /// How the provider's service is doing, in words for the person.
-fn unreachable(provider: &Provider, reason: &str) -> Error {
-    tracing::warn!(reason, "the sign-in service could not be asked");
+fn unreachable(provider: &Provider, refusal: &Refusal) -> Error {
+    tracing::warn!(reason = refusal.reason(), "the sign-in service could not be asked");
     Error::Refused(format!("{} does not answer now. Try again in a moment, or use another way to sign in.", provider.label()))
 }
 
@@ -83,10 +83,7 @@ impl App {
     }
 
     async fn ask_of_provider(&self, visit: &Visit, provider: &Provider, question: Question) -> Result<Asked> {
-        let address = provider.ask(visit, &question).await.map_err(|refusal| match refusal {
-            Refusal::Wrong(reason) => unreachable(provider, reason),
-            Refusal::Unreachable(reason) => unreachable(provider, &reason),
-        })?;
+        let address = provider.ask(visit, &question).await.map_err(|refusal| unreachable(provider, &refusal))?;
         Ok(Asked { ticket: self.new_ticket(visit, Holder::Visitor, question)?, address })
     }
 
@@ -100,7 +97,7 @@ impl App {
         self.gate(visit, &keys).await?;
         let person = match provider.person(visit, &asked.state, answer).await {
             Ok(person) => person,
-            Err(Refusal::Unreachable(reason)) => return Err(unreachable(provider, &reason)),
+            Err(refusal @ Refusal::Unreachable(_)) => return Err(unreachable(provider, &refusal)),
             Err(Refusal::Wrong(reason)) => {
                 // Answers that come side by side share no free try.
                 return retried(|| async {

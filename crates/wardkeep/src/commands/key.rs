@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use wardkeep_domain::date::Moment;
 use wardkeep_vault::escrow::{SHARES, SHARES_NEEDED};
 use wardkeep_vault::{KeyFile, KeyProvider};
 use zeroize::Zeroizing;
@@ -42,9 +43,9 @@ async fn status(house: &House, key: &KeyFile) -> Result<Told, Failure> {
     let state = house.app.root_key(&house.operator()).await?;
     let here = key.key_id();
     let present = state.as_ref().map_or(here.clone(), |state| state.id.clone());
-    let since = state.as_ref().map(|state| state.since.staff());
+    let since = state.as_ref().map(|state| state.since);
     let mut text =
-        format!("Root key {present}, {}.\n", since.as_ref().map_or("as made by “wardkeep init”".to_owned(), |at| format!("since {at}")));
+        format!("Root key {present}, {}.\n", since.map_or("as made by “wardkeep init”".to_owned(), |at| format!("since {}", at.staff())));
     if here != present {
         text.push_str(&format!("This node has {here}, which was replaced: copy root.key from the node on which the new one was made.\n"));
     }
@@ -54,7 +55,7 @@ async fn status(house: &House, key: &KeyFile) -> Result<Told, Failure> {
         None => text.push_str("No other root key opens this hospital.\n"),
     }
     let before = before.map(|before| json!({"id": before.id, "replaced": before.at.rfc3339()}));
-    Ok((text, json!({"root": {"id": present, "since": since, "here": here, "before": before}})))
+    Ok((text, json!({"root": {"id": present, "since": since.map(Moment::rfc3339), "here": here, "before": before}})))
 }
 
 /// The new key lies beside the old one until the hospital is wrapped under it; then it takes its place.
@@ -124,10 +125,10 @@ async fn escrow(house: &House, key: &KeyFile) -> Result<Told, Failure> {
     let id = key.key_id();
     house.app.root_printed(&house.operator(), &id).await?;
     let shares = key.shares(&mut |buffer| house.entropy.fill(buffer));
-    let mut text = Zeroizing::new(format!(
+    let mut text = format!(
         "Root key {id} in {SHARES} shares. Any {SHARES_NEEDED} of them make it again; fewer tell nothing.\n\
          They are shown this once. Give each to another person, on paper, and none to this machine.\n"
-    ));
+    );
     for (at, share) in shares.iter().enumerate() {
         // Seven groups on a line are read aloud and typed without losing one's place.
         let groups: Vec<&str> = share.split('-').collect();
@@ -135,7 +136,7 @@ async fn escrow(house: &House, key: &KeyFile) -> Result<Told, Failure> {
         text.push_str(&format!("\nShare {} of {SHARES}, root key {id}\n{}\n", at + 1, lines.join("\n")));
     }
     let shares: Vec<&str> = shares.iter().map(|share| share.as_str()).collect();
-    Ok((text.to_string(), json!({"root": {"id": id}, "needed": SHARES_NEEDED, "shares": shares})))
+    Ok((text, json!({"root": {"id": id}, "needed": SHARES_NEEDED, "shares": shares})))
 }
 
 /// One share after the other, with an empty line between.
