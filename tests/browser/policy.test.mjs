@@ -67,6 +67,15 @@ test('the rules are read by file and role, and a question is answered with what 
   await officer.page.getByLabel('What the person wants to do').selectOption('void_record');
   await button(officer.page, 'Ask').click();
   await officer.page.getByText('This account is not active.').waitFor();
+  // This form has a field called "action": when the time is up, it goes like any other page.
+  await officer.page.clock.install();
+  await officer.page.route('**/session/left', route => route.fulfill({ json: { left_ms: 0 } }), { times: 1 });
+  await officer.go('/policy/explain');
+  await officer.page.getByLabel('Or one person').fill('ana');
+  const gone = officer.page.waitForEvent('load');
+  await officer.page.clock.fastForward('13:01');
+  await gone;
+  assert.equal(await officer.page.getByLabel('Or one person').inputValue(), '');
   await officer.leave();
   const admin = await administrator();
   await admin.go('/policy/explain');
