@@ -19,7 +19,7 @@ use crate::sign_in::Doer;
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
 /// Which of the two stores.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Side {
     Control,
     Records,
@@ -128,6 +128,7 @@ impl<'a> Act<'a> {
             puts: Vec::new(),
             erases: Vec::new(),
             blobs: Vec::new(),
+            blob_erases: Vec::new(),
             events: Vec::new(),
             discloses: Discloses::Nothing,
         };
@@ -219,6 +220,10 @@ impl<'a> Act<'a> {
         self.named.push(Named { kind: kind.0, id: id.0, version: 0, digest: [0; 32], wrote: true, beside: [0; 16] });
         self.change.erases.push(Erase { kind, id });
     }
+    pub(crate) fn erase_blob(&mut self, id: DocId) {
+        self.named.push(Named { kind: kinds::BLOB.0, id: id.0, version: 0, digest: [0; 32], wrote: true, beside: [0; 16] });
+        self.change.blob_erases.push(id);
+    }
     /// Writes version `version` (the current one plus one) of a patient's document.
     #[expect(clippy::too_many_arguments, reason = "a put is these parts")]
     pub(crate) fn put_patient<T: Serialize>(
@@ -281,6 +286,7 @@ impl<'a> Act<'a> {
         self.others += others;
         self.change.erases.extend(change.erases);
         self.change.blobs.extend(change.blobs);
+        self.change.blob_erases.extend(change.blob_erases);
         self.change.events.extend(change.events);
         Ok(())
     }
@@ -316,6 +322,8 @@ impl<'a> Act<'a> {
                 salt: Salt(subject_salt),
                 subject: key.owner(),
             });
+            // Nothing is written about an erased patient, and nothing is shown.
+            self.change.expects.push(Expect { kind: kinds::TOMBSTONE, id: DocId(key.owner()), version: Version::ABSENT });
             subject_part = Some(SubjectPart { patient, subject_salt, about });
         } else {
             part.about = Some(about);

@@ -7,6 +7,8 @@ use wardkeep_domain::{FieldError, FieldErrors};
 use wardkeep_policy::Denial;
 use wardkeep_store::{CommitError, Refusal, StoreError};
 
+use crate::kinds;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +67,8 @@ impl From<RequestRefusal> for Error {
 impl From<CommitError> for Error {
     fn from(error: CommitError) -> Self {
         match error {
+            // The patient was erased, perhaps a moment ago and on another node.
+            CommitError::Refused(Refusal::Conflict { kind: kinds::TOMBSTONE, .. }) => Error::NotFound,
             CommitError::Refused(Refusal::Conflict { found, .. }) => Error::Conflict { current: found.0 },
             CommitError::Refused(Refusal::Taken { .. }) => Error::Refused("This is in use already.".to_owned()),
             CommitError::Refused(Refusal::BlobMissing(_)) => Error::Refused("The upload has expired. Upload the file again.".to_owned()),

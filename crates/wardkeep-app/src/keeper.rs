@@ -92,6 +92,7 @@ impl App {
             }
         }
         if minute {
+            self.finish_erasures(visit).await?;
             self.drop_old_drafts(visit).await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Opened patient keys in a bounded cache: 60 s, 10,000 entries, wiped on drop, and when any node
 //! shreds a key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use wardkeep_domain::PatientId;
@@ -38,8 +38,17 @@ impl KeyCache {
 }
 
 impl App {
-    /// The patient's key; [`Error::NotFound`] when it was never made or was shredded.
+    /// The patient's key; [`Error::NotFound`] when it was never made or was shredded, and from the
+    /// moment on in which the patient is erased.
     pub(crate) async fn patient_key(&self, patient: PatientId, now: Moment) -> Result<PatientKey> {
+        if self.control.get(kinds::TOMBSTONE, DocId(patient.bytes())).await?.is_some() {
+            return Err(Error::NotFound);
+        }
+        self.key_to_erase(patient, now).await
+    }
+
+    /// The same also while the patient is being erased, for the erasure itself.
+    pub(crate) async fn key_to_erase(&self, patient: PatientId, now: Moment) -> Result<PatientKey> {
         if let Some(key) = self.keys.get(patient, now) {
             return Ok(key);
         }
@@ -53,9 +62,11 @@ impl App {
     /// not unwrap a stand-in is given that opens nothing, so that its patient's line in a list is
     /// marked as failed and the other lines are shown.
     pub(crate) async fn patient_keys(&self, patients: &[PatientId], now: Moment) -> Result<HashMap<PatientId, PatientKey>> {
+        let ids: Vec<DocId> = patients.iter().map(|patient| DocId(patient.bytes())).collect();
+        let erased: HashSet<DocId> = self.control.get_many(kinds::TOMBSTONE, &ids).await?.iter().map(|tombstone| tombstone.id).collect();
         let mut keys = HashMap::with_capacity(patients.len());
         let mut missing = Vec::new();
-        for &patient in patients {
+        for &patient in patients.iter().filter(|patient| !erased.contains(&DocId(patient.bytes()))) {
             match self.keys.get(patient, now) {
                 Some(key) => drop(keys.insert(patient, key)),
                 None => missing.push(DocId(patient.bytes())),

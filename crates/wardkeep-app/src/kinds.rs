@@ -36,6 +36,8 @@ pub const SITE_POLICIES: Kind = Kind(24);
 pub const TICKET: Kind = Kind(19);
 /// A request for a second person's approval (id = request id).
 pub const REQUEST: Kind = Kind(20);
+/// A legal hold (id = patient id).
+pub const LEGAL_HOLD: Kind = Kind(26);
 /// Which root key opens the hospital, and since when (id zero).
 pub const ROOT_KEY: Kind = Kind(25);
 /// A service account with its hashed secrets (id = client id).
@@ -65,6 +67,8 @@ pub const CASE: Kind = Kind(49);
 pub const DRAFT: Kind = Kind(50);
 
 // Both stores.
+/// Stands where a patient was (id = patient id).
+pub const TOMBSTONE: Kind = Kind(91);
 /// The clear event behind a leaf (id = event id).
 pub const EVENT: Kind = Kind(90);
 
@@ -87,6 +91,7 @@ pub fn name(kind: Kind) -> &'static str {
         SITE_POLICIES => "site policies",
         TICKET => "used ticket",
         REQUEST => "request",
+        LEGAL_HOLD => "legal hold",
         ROOT_KEY => "root key",
         SERVICE => "service account",
         SERVICE_TOKEN => "service token",
@@ -101,6 +106,7 @@ pub fn name(kind: Kind) -> &'static str {
         QUESTION => "question",
         CASE => "access case",
         DRAFT => "draft",
+        TOMBSTONE => "tombstone",
         EVENT => "event",
         _ => "unknown",
     }

@@ -21,9 +21,11 @@ pub mod drafts;
 pub mod emergency;
 pub(crate) mod entries;
 pub mod envelope;
+pub mod erasure;
 pub mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod holds;
 pub mod hospital;
 pub mod integrity;
 pub(crate) mod jwt;

@@ -10,9 +10,9 @@ use wardkeep_domain::account::{Account, AccountState, Role};
 use wardkeep_domain::request::{
     Request, RequestKind, RequestRefusal, RequestState, WAITING_MS_MAX, parse_note, parse_reason, role_decides,
 };
-use wardkeep_domain::{AccountId, FieldErrors, RequestId};
+use wardkeep_domain::{AccountId, FieldErrors, PatientId, RequestId};
 use wardkeep_ledger::Class;
-use wardkeep_policy::{Action, Actor, Facts, Resource};
+use wardkeep_policy::{Action, Actor, Facts, Permit, Resource};
 use wardkeep_store::{DocId, Find, Term};
 use wardkeep_vault::Purpose;
 
@@ -20,6 +20,7 @@ use crate::accounts::{INVITATION_MS_MAX, Invited, PAGE};
 use crate::act::{Act, Side};
 use crate::audit::{self, LogFilter};
 use crate::envelope::Opened;
+use crate::integrity::Sealed;
 use crate::services::{NewSecret, planned};
 use crate::throttle::retried;
 use crate::{App, Ctx, Error, Result, kinds};
@@ -46,6 +47,9 @@ pub enum Wanted {
         filter: LogFilter,
     },
     ExportAssessments,
+    ErasePatient {
+        patient: PatientId,
+    },
     MakeService {
         name: String,
         purpose: String,
@@ -65,6 +69,8 @@ pub struct RequestView {
     pub asked_by: String,
     /// Who approved or refused; empty before.
     pub decided_by: String,
+    /// The patient it is about, `OKAFOR, Grace · MRN …`; empty in lists, and once they are erased.
+    pub patient: String,
     /// The viewer made it.
     pub own: bool,
     /// The viewer may decide on it, with a fresh code.
@@ -91,6 +97,7 @@ pub enum Used {
     FactorReset,
     LogExported(Vec<u8>),
     AssessmentsExported(Vec<u8>),
+    PatientErased,
     ServiceMade(NewSecret),
 }
 
@@ -175,7 +182,10 @@ impl App {
             return Ok(());
         }
         let (deciders, open) = match kind {
-            RequestKind::ExportLog { .. } | RequestKind::ExportAssessments | RequestKind::MakeService { .. } => {
+            RequestKind::ExportLog { .. }
+            | RequestKind::ExportAssessments
+            | RequestKind::ErasePatient { .. }
+            | RequestKind::MakeService { .. } => {
                 return Err(Error::SecondPerson(Box::new(kind)));
             }
             RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => self.deciders(ctx).await?,
@@ -225,6 +235,10 @@ impl App {
                 self.permit(ctx, Action::ExportAssessments, Resource::Hospital).await?;
                 Ok(RequestKind::ExportAssessments)
             }
+            Wanted::ErasePatient { patient } => {
+                self.may_be_erased(ctx, *patient).await?;
+                Ok(RequestKind::ErasePatient { patient: *patient })
+            }
             Wanted::MakeService { name, purpose, scopes, days, key } => {
                 self.permit(ctx, Action::ManageServices, Resource::Hospital).await?;
                 Ok(RequestKind::MakeService { planned: planned(name, purpose, scopes, days, key)? })
@@ -249,7 +263,10 @@ impl App {
         let request = Request::new(id, kind, ctx.account_id(), reason, ctx.now());
         if !self.deciders(ctx).await?.0.iter().any(|account| self.could_decide(account, &request)) {
             let words = match request.kind {
-                RequestKind::ExportLog { .. } | RequestKind::ExportAssessments | RequestKind::MakeService { .. } => {
+                RequestKind::ExportLog { .. }
+                | RequestKind::ExportAssessments
+                | RequestKind::ErasePatient { .. }
+                | RequestKind::MakeService { .. } => {
                     "Nobody else could decide on this. The hospital needs another active privacy officer for it."
                 }
                 RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => {
@@ -275,6 +292,7 @@ impl App {
             RequestKind::GrantRole { role, .. } => act.detail("role", role.code()),
             RequestKind::ResetFactor { account, .. } => act.detail("account", hex::encode(account.bytes())),
             RequestKind::MakeService { planned } => act.detail("scopes", planned.scopes.to_string()),
+            RequestKind::ErasePatient { patient } => act.detail("patient", patient.to_string()),
             RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => act,
         }
     }
@@ -344,6 +362,10 @@ impl App {
                     Ok(Used::LogExported(csv))
                 }
                 RequestKind::MakeService { planned } => Ok(Used::ServiceMade(self.make_service_approved(ctx, planned, &approval).await?)),
+                RequestKind::ErasePatient { patient } => {
+                    self.erase_patient_approved(ctx, patient, &approval).await?;
+                    Ok(Used::PatientErased)
+                }
                 RequestKind::ExportAssessments => Ok(Used::AssessmentsExported(self.export_stroke_approved(ctx, &approval).await?)),
             }
         })
@@ -386,10 +408,24 @@ impl App {
     /// # Errors
     /// `Denied`, `NotFound`.
     pub async fn request(&self, ctx: &Ctx, id: RequestId) -> Result<RequestView> {
-        self.permit(ctx, Action::AskApproval, Resource::Hospital).await?;
+        let permit = self.permit(ctx, Action::AskApproval, Resource::Hospital).await?;
         let request = self.find_request(id).await?.body;
-        let view = self.request_views(ctx, vec![request]).await?.pop().ok_or(Error::NotFound)?;
-        if view.own || view.decides { Ok(view) } else { Err(Error::NotFound) }
+        let mut view = self.request_views(ctx, vec![request]).await?.pop().ok_or(Error::NotFound)?;
+        if !view.own && !view.decides {
+            return Err(Error::NotFound);
+        }
+        if let RequestKind::ErasePatient { patient } = view.request.kind {
+            view.patient = self.patient_named(ctx, &permit, patient).await?;
+        }
+        Ok(view)
+    }
+
+    /// Who the patient of a request is, for those who decide on it; empty once they are erased.
+    async fn patient_named(&self, ctx: &Ctx, permit: &Permit, patient: PatientId) -> Result<String> {
+        let Ok(key) = self.patient_key(patient, ctx.now()).await else { return Ok(String::new()) };
+        let Ok(document) = self.patient_document(&key).await else { return Ok(String::new()) };
+        let receipt = self.disclose(ctx, Class::RecordRead, permit, &key, [&Sealed::new(&key, &document)], "name on a request").await?;
+        Ok(self.patient_labels(&HashMap::from([(patient, key)]), &receipt).await?.remove(&patient).unwrap_or_default())
     }
 
     async fn waiting_requests(&self, ctx: &Ctx) -> Result<Vec<Request>> {
@@ -414,6 +450,7 @@ impl App {
             state: request.state_at(ctx.now()),
             asked_by: name(request.asked_by),
             decided_by: decided(&request).map_or_else(String::new, name),
+            patient: String::new(),
             own: request.asked_by == ctx.account_id(),
             decides: ctx.account().is_some_and(|account| self.could_decide(account, &request)),
             request,

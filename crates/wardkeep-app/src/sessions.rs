@@ -295,6 +295,10 @@ impl App {
         let documents = self.control.find(&query).await?;
         documents.iter().map(|document| self.open_own_doc(kinds::CONTROL, Purpose::Staff, document)).collect()
     }
+    /// Every session of an account that is not revoked.
+    pub(crate) async fn session_ids(&self, account: AccountId) -> Result<Vec<DocId>> {
+        Ok(self.sessions_of(account).await?.iter().map(|opened| DocId(opened.body.session.id.bytes())).collect())
+    }
     pub(crate) fn put_session(&self, act: &mut Act<'_>, token: &Token, session: Session) -> Result<()> {
         let terms = vec![self.session_term(session.account)];
         act.put_own(Purpose::Staff, kinds::SESSION, token.id, 1, &Stored { session, hash: token.hash }, terms, Vec::new())

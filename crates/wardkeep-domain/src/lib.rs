@@ -9,6 +9,7 @@ pub mod date;
 pub mod document;
 pub mod emergency;
 pub mod field;
+pub mod hold;
 pub mod id;
 pub mod name;
 pub mod patient;

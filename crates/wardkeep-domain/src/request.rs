@@ -10,7 +10,7 @@ use crate::date::Moment;
 use crate::field;
 use crate::name::Email;
 use crate::service::Planned;
-use crate::{AccountId, FieldError, RequestId};
+use crate::{AccountId, FieldError, PatientId, RequestId};
 
 /// A request that nobody decided on is void after this long.
 pub const WAITING_MS_MAX: i64 = 24 * 60 * 60 * 1000;
@@ -49,6 +49,8 @@ pub enum RequestKind {
     ExportLog { scope: LogScope },
     /// All stroke assessments.
     ExportAssessments,
+    /// Taking a patient and everything of theirs out of both stores. By id: a request outlives them.
+    ErasePatient { patient: PatientId },
     /// A service account that may do more than those who make it.
     MakeService { planned: Planned },
 }
@@ -69,6 +71,7 @@ impl RequestKind {
             RequestKind::ExportLog { .. } => "export_log",
             RequestKind::ExportAssessments => "export_assessments",
             RequestKind::MakeService { .. } => "make_service",
+            RequestKind::ErasePatient { .. } => "erase_patient",
         }
     }
     /// The account that the request is about: its owner decides as little as who asked.
@@ -79,6 +82,7 @@ impl RequestKind {
             RequestKind::GrantRole { .. }
             | RequestKind::ExportLog { .. }
             | RequestKind::ExportAssessments
+            | RequestKind::ErasePatient { .. }
             | RequestKind::MakeService { .. } => None,
         }
     }

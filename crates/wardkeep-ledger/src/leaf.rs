@@ -85,6 +85,9 @@ pub enum Class {
     DraftKept = 91,
     DraftOpened = 92,
     DraftDropped = 93,
+    // legal hold
+    HoldPlaced = 94,
+    HoldLifted = 95,
     // keys
     KeyCreated = 100,
     KeyRotated = 101,
@@ -173,6 +176,8 @@ const CLASSES: &[(Class, &str)] = &[
     (Class::DraftKept, "draft.kept"),
     (Class::DraftOpened, "draft.opened"),
     (Class::DraftDropped, "draft.dropped"),
+    (Class::HoldPlaced, "hold.placed"),
+    (Class::HoldLifted, "hold.lifted"),
     (Class::KeyCreated, "key.created"),
     (Class::KeyRotated, "key.rotated"),
     (Class::KeyShredded, "key.shredded"),

@@ -45,6 +45,7 @@ impl Target {
             | A::ReviewAccess
             | A::ManageUnits
             | A::GrantClearance
+            | A::HoldPatient
             | A::ExplainPolicy
             | A::ListServices
             | A::ManageServices
@@ -56,6 +57,7 @@ impl Target {
             | A::AmendPatient
             | A::AssignCareTeam
             | A::IssueActivationCode
+            | A::ErasePatient
             | A::OpenChart
             | A::ReadRecord
             | A::WriteRecord
@@ -153,7 +155,7 @@ impl Standing {
 }
 
 /// The background jobs there are.
-pub const JOBS: [&str; 3] = ["keeper", "integrity-check", "stroke-projection"];
+pub const JOBS: [&str; 4] = ["keeper", "integrity-check", "stroke-projection", "erasure"];
 
 /// Somebody who may ask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -90,6 +90,8 @@ pub struct Changeset {
     pub erases: Vec<Erase>,
     /// Staged blobs that this change makes part of the record; see [`Store::blob_write`].
     pub blobs: Vec<DocId>,
+    /// Blobs that this change takes out of the record, with every segment; missing ones are no error.
+    pub blob_erases: Vec<DocId>,
     pub events: Vec<Draft>,
     /// Whose plaintext the receipt of this commit releases.
     pub discloses: Discloses,
@@ -201,6 +203,9 @@ pub trait Store: Send + Sync + 'static {
     async fn blob_abandon(&self, id: DocId) -> Result<(), StoreError>;
     /// Drops every staged blob (at start: uploads that a crash cut off). Returns how many.
     async fn blob_sweep(&self) -> Result<u64, StoreError>;
+    /// Makes as sure as the engine can that nothing erased is left in its files (free pages,
+    /// write-ahead log). Called after an erasure; may take as long as a checkpoint.
+    async fn purge(&self) -> Result<(), StoreError>;
     /// Ids of all blobs that are part of the record, after `after` in id order.
     async fn blobs(&self, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>, StoreError>;
 

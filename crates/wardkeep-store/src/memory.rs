@@ -135,6 +135,9 @@ impl State {
         for erase in &change.erases {
             self.erase(erase.kind, erase.id);
         }
+        for blob in &change.blob_erases {
+            self.blobs.remove(blob);
+        }
         for put in &change.puts {
             self.supersede(put.kind, put.id);
         }
@@ -387,6 +390,10 @@ impl Store for MemoryStore {
         let before = state.blobs.len();
         state.blobs.retain(|_, blob| blob.recorded);
         Ok((before - state.blobs.len()) as u64)
+    }
+
+    async fn purge(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn blobs(&self, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>, StoreError> {

@@ -107,6 +107,9 @@ pub const NOTICES: &[Notice] = &[
     Notice { code: "activated", words: "Your account is linked to your record." },
     Notice { code: "patient-created", words: "The patient is registered." },
     Notice { code: "patient-amended", words: "The patient's details are corrected." },
+    Notice { code: "patient-erased", words: "The patient is erased. Nothing of the record can be read any more." },
+    Notice { code: "hold-placed", words: "The record is on hold. Nobody can erase it until you lift the hold." },
+    Notice { code: "hold-lifted", words: "The hold is lifted." },
     Notice { code: "care-team-changed", words: "The care team is changed." },
     Notice { code: "record-written", words: "The record is signed and in the log." },
     Notice { code: "record-amended", words: "The record is amended. The earlier version stays readable." },
@@ -238,7 +241,11 @@ fn nav(role: Role) -> Vec<NavItem> {
             item("/patients", "users", "Patients"),
             item("/stroke", "clipboard-list", "Stroke"),
         ],
-        Role::Registrar => vec![item("/", "layout-dashboard", "Overview"), item("/patients", "users", "Patients")],
+        Role::Registrar => vec![
+            item("/", "layout-dashboard", "Overview"),
+            item("/patients", "users", "Patients"),
+            item("/requests", "user-round-check", "Requests"),
+        ],
         Role::Administrator => vec![
             item("/", "layout-dashboard", "Overview"),
             item("/accounts", "users", "Accounts"),

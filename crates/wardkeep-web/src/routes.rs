@@ -176,9 +176,9 @@ fn own() -> Vec<Route> {
 
 /// Accounts, log and health of the house.
 fn house() -> Vec<Route> {
-    use crate::pages::{accounts, clearances, health, log, reviews, units, unusual};
+    use crate::pages::{accounts, clearances, health, holds, log, reviews, units, unusual};
     use Action::{
-        ExportLog, GrantClearance, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor,
+        ExportLog, GrantClearance, HoldPatient, InviteStaff, ListAccounts, ManageUnits, ReadHealth, ReadLog, ReinstateAccount, ResetFactor,
         ReviewAccess, RevokeSession, SuspendAccount,
     };
     use Guard::Signed;
@@ -206,6 +206,9 @@ fn house() -> Vec<Route> {
         page("/reviews/clearances", Signed(ReviewAccess), clearances::page),
         form("/reviews/clearances/give", Signed(GrantClearance), clearances::clear),
         form("/reviews/clearances/end", Signed(ReviewAccess), clearances::unclear),
+        page("/reviews/holds", Signed(ReviewAccess), holds::page),
+        form("/reviews/holds", Signed(HoldPatient), holds::place),
+        form("/reviews/holds/lift", Signed(HoldPatient), holds::lift),
         page("/reviews/unusual", Signed(ReviewAccess), unusual::list),
         page("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::case),
         form("/reviews/unusual/{case}", Signed(ReviewAccess), unusual::decide),
@@ -258,9 +261,10 @@ fn requests() -> Vec<Route> {
 
 /// Finding, registering and correcting patients; who cares for them.
 fn patients() -> Vec<Route> {
-    use crate::pages::{care_team, patients, proxies};
+    use crate::pages::{care_team, patients, proxies, requests};
     use Action::{
-        AmendPatient, AssignCareTeam, CreatePatient, GrantProxy, IssueActivationCode, LinkAccount, ReadDemographics, SearchPatients,
+        AmendPatient, AssignCareTeam, CreatePatient, ErasePatient, GrantProxy, IssueActivationCode, LinkAccount, ReadDemographics,
+        SearchPatients,
     };
     use Guard::Signed;
     vec![
@@ -275,6 +279,7 @@ fn patients() -> Vec<Route> {
         form("/patients/{patient}/account", Signed(LinkAccount), patients::link_account),
         form("/patients/{patient}/proxies", Signed(GrantProxy), proxies::grant),
         form("/patients/{patient}/proxies/{proxy}/end", Signed(GrantProxy), proxies::end),
+        form_page("/patients/{patient}/erase", Signed(ErasePatient), requests::ask_to_erase),
         form("/patients/{patient}/activation", Signed(IssueActivationCode), patients::issue_activation),
         form_page("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::page),
         form("/patients/{patient}/care-team", Signed(AssignCareTeam), care_team::assign),

@@ -36,6 +36,8 @@ pub fn words(class: Class) -> &'static str {
         Class::PatientCreated => "Registered the patient",
         Class::PatientAmended => "Corrected the patient's details",
         Class::PatientMerged => "Merged two patients",
+        Class::HoldPlaced => "Put the record on legal hold",
+        Class::HoldLifted => "Lifted the legal hold",
         Class::PatientErased => "Erased the patient",
         Class::DocumentUploaded => "Added a document",
         Class::DocumentVoided => "Voided a document",

@@ -25,6 +25,8 @@ pub fn words(action: Action) -> &'static str {
         Action::AmendPatient => "Correct a patient's details",
         Action::AssignCareTeam => "Change a care team",
         Action::IssueActivationCode => "Print an activation code",
+        Action::ErasePatient => "Erase a patient",
+        Action::HoldPatient => "Put a record on legal hold",
         Action::OpenChart => "Open a chart",
         Action::ReadRecord => "Read records",
         Action::WriteRecord => "Write a record",

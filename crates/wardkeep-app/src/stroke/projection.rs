@@ -144,6 +144,8 @@ pub(crate) struct Rows {
     rows: Vec<Row>,
     /// Everything up to this sequence is in.
     seen: u64,
+    /// Tombstones up to this sequence are taken account of.
+    erasures: u64,
 }
 
 impl std::fmt::Debug for Rows {
@@ -199,6 +201,11 @@ impl App {
     }
 
     async fn catch_up(&self, visit: &Visit, rows: &mut Rows) -> Result<()> {
+        // Rows do not say whose they are, so after an erasure they are gathered anew.
+        let tombstones = self.records.changed_since(Some(kinds::TOMBSTONE), Seq(rows.erasures), BATCH).await?;
+        if let Some(last) = tombstones.last() {
+            *rows = Rows { erasures: last.seq.0, ..Rows::default() };
+        }
         let mut changed = self.records.changed_since(Some(kinds::ASSESSMENT), Seq(rows.seen), BATCH).await?;
         if changed.is_empty() {
             return Ok(());

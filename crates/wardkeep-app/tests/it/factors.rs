@@ -192,7 +192,7 @@ async fn plant(house: &House, from: &Document, to: [u8; 16]) {
     let version = Version(house.control.get(kind, id).await.unwrap().unwrap().version.0 + 1);
     let put = Put { kind, id, owner: Owner([0; 16]), version, sealed: from.sealed.clone(), terms: Vec::new(), unique: Vec::new() };
     let (expects, erases, blobs, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let change = Changeset { expects, puts: vec![put], erases, blobs, events, discloses: Discloses::Nothing };
+    let change = Changeset { expects, puts: vec![put], erases, blobs, blob_erases: Vec::new(), events, discloses: Discloses::Nothing };
     let writer = Writer { stream: StreamId::parse("control.rogue").unwrap(), boot: [1; 16] };
     house.control.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
 }

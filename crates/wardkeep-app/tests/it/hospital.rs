@@ -137,7 +137,8 @@ impl House {
         };
         let erases = vec![Erase { kind: Kind(4), id: DocId(patient.bytes()) }];
         let (expects, puts, blobs) = (Vec::new(), Vec::new(), Vec::new());
-        let change = Changeset { expects, puts, erases, blobs, events: vec![event], discloses: Discloses::Nothing };
+        let change =
+            Changeset { expects, puts, erases, blobs, blob_erases: Vec::new(), events: vec![event], discloses: Discloses::Nothing };
         self.control.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
     }
     /// How many versions of a kind the records store holds.
@@ -155,6 +156,7 @@ async fn overwrite(store: &Arc<dyn Store>, kind: Kind, id: [u8; 16], patient: Pa
         puts: vec![put],
         erases: Vec::new(),
         blobs: Vec::new(),
+        blob_erases: Vec::new(),
         events: Vec::new(),
         discloses: Discloses::Nothing,
     };

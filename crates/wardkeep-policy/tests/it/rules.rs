@@ -229,7 +229,7 @@ fn named_facts(role: Role) -> &'static [&'static str] {
         Role::Administrator | Role::PrivacyOfficer => &["fresh"],
         Role::Doctor => &["in_care", "fresh", "emergency"],
         Role::Nurse => &["in_care", "author", "fresh", "emergency"],
-        Role::Registrar => &[],
+        Role::Registrar => &["fresh"],
         Role::StrokeCoordinator => &["in_care", "fresh"],
         Role::Researcher => &["fresh"],
         Role::Patient => &["own", "proxy"],

@@ -1,7 +1,7 @@
 //! Blobs: staged segment by segment, then part of the record.
 
-use super::{Engine, Outcomes, accept, change, commit, event, id, recording};
-use crate::contract::{BLOB_SEGMENT_BYTES_MAX, DocId, Owner, Refusal, Store, StoreError};
+use super::{Engine, NOTE, Outcomes, accept, change, commit, event, expecting, id, recording};
+use crate::contract::{BLOB_SEGMENT_BYTES_MAX, Changeset, DocId, Owner, Refusal, Store, StoreError};
 
 async fn stage(store: &dyn Store, blob: DocId, segments: u32) -> Result<(), StoreError> {
     for segment in 0..segments {
@@ -65,6 +65,31 @@ pub async fn a_sweep_takes_staged_blobs_alone(engine: &dyn Engine) -> Outcomes {
     assert_eq!(store.blob_sweep().await?, 0);
     assert_eq!(store.blob_read(id(1), 0).await?, None);
     assert_eq!(store.blob_read(id(2), 1).await?, Some(vec![1; 1000]));
+    Ok(())
+}
+
+pub async fn an_erased_blob_is_gone_with_its_changeset_or_not_at_all(engine: &dyn Engine) -> Outcomes {
+    let store = engine.open("erasedblob").await?;
+    for number in 1..=3 {
+        stage(&*store, id(number), 2).await?;
+        record(&*store, id(number)).await?;
+    }
+    let erase = |blobs: &[DocId]| Changeset { blob_erases: blobs.to_vec(), ..change(vec![], vec![]) };
+    let refused = expecting(erase(&[id(1)]), NOTE, id(9), 4);
+    assert!(matches!(commit(&*store, refused).await?, Err(Refusal::Conflict { .. })));
+    assert_eq!(store.blobs(None, 10).await?, [1, 2, 3].map(id), "a refused changeset erases nothing");
+    // One that is not there is no error: an erasure that was cut off is done again from the start.
+    accept(&*store, erase(&[id(1), id(3), id(8)])).await?;
+    store.purge().await?;
+    assert_eq!(store.blobs(None, 10).await?, [id(2)]);
+    assert_eq!((store.blob_read(id(1), 0).await?, store.blob_read(id(3), 1).await?), (None, None));
+    assert_eq!(store.inspection().blob(id(1)).await?, None);
+    assert_eq!(store.blob_read(id(2), 1).await?, Some(vec![1; 1000]));
+    // Its id is as free as it was before.
+    stage(&*store, id(1), 1).await?;
+    assert_eq!(store.blobs(None, 10).await?, [id(2)], "staged only");
+    record(&*store, id(1)).await?;
+    assert_eq!((store.blob_read(id(1), 0).await?, store.blob_read(id(1), 1).await?), (Some(vec![0; 1000]), None));
     Ok(())
 }
 

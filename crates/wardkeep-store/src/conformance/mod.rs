@@ -59,7 +59,7 @@ macro_rules! conformance {
             a_run_that_was_taken_over_has_lost_the_stream);
         $crate::conformance!(@$way blobs [$engine] =>
             a_staged_blob_can_be_read_and_is_not_listed, a_recorded_blob_never_changes, an_abandoned_blob_is_gone,
-            a_sweep_takes_staged_blobs_alone, a_segment_beyond_the_bound_is_refused, blobs_are_listed_in_pages,
+            a_sweep_takes_staged_blobs_alone, an_erased_blob_is_gone_with_its_changeset_or_not_at_all, a_segment_beyond_the_bound_is_refused, blobs_are_listed_in_pages,
             a_blob_that_is_not_staged_refuses_the_changeset);
         $crate::conformance!(@$way races [$engine] =>
             of_many_who_write_one_version_exactly_one_wins, of_many_who_claim_one_unique_term_exactly_one_wins,
@@ -142,7 +142,15 @@ fn about(event: Draft, subject: u8) -> Draft {
 }
 
 fn change(puts: Vec<Put>, events: Vec<Draft>) -> Changeset {
-    Changeset { expects: Vec::new(), puts, erases: Vec::new(), blobs: Vec::new(), events, discloses: Discloses::Nothing }
+    Changeset {
+        expects: Vec::new(),
+        puts,
+        erases: Vec::new(),
+        blobs: Vec::new(),
+        blob_erases: Vec::new(),
+        events,
+        discloses: Discloses::Nothing,
+    }
 }
 
 fn erasing(change: Changeset, kind: Kind, id: DocId) -> Changeset {

@@ -48,6 +48,10 @@ impl Model {
         for erase in &change.erases {
             next.versions.retain(|(document, ..)| (document.kind, document.id) != (erase.kind, erase.id));
         }
+        for blob in &change.blob_erases {
+            next.staged.remove(blob);
+            next.recorded.remove(blob);
+        }
         for put in &change.puts {
             if put.version != next.version(put.kind, put.id).next() {
                 return false;
@@ -129,6 +133,12 @@ impl Dice {
         }
         if self.below(5) == 0 {
             change.blobs.push(id(200 + self.below(IDS)));
+        }
+        if self.below(8) == 0 {
+            let blob = id(200 + self.below(IDS));
+            if !change.blobs.contains(&blob) {
+                change.blob_erases.push(blob);
+            }
         }
         change
     }

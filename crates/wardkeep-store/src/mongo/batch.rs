@@ -9,7 +9,7 @@ use wardkeep_ledger::EventId;
 use super::error::Fail;
 use super::read::tile_id;
 use super::rows::{self, bin, signed};
-use super::schema::{BLOB, CLOCK, COUNTER, DOCUMENT, HOUSE, LEDGER, MARK, SEQUENCE, STREAM, TILE, UNIQUE};
+use super::schema::{BLOB, CLOCK, COUNTER, DOCUMENT, HOUSE, LEDGER, MARK, SEGMENT, SEQUENCE, STREAM, TILE, UNIQUE};
 use super::write::Transaction;
 use crate::check::Look;
 use crate::contract::{Applied, Changeset, DocId, Entry, Kind, Put, Seq, Term, Version};
@@ -51,6 +51,7 @@ pub(crate) struct State {
     rows: Vec<Option<Row>>,
     superseded: Vec<Bson>,
     erased: Vec<(Kind, DocId)>,
+    erased_blobs: Vec<DocId>,
     /// Changed unique terms: who holds them now.
     uniques: BTreeMap<(Kind, Term), Option<DocId>>,
     counted: HashSet<[u8; 16]>,
@@ -124,6 +125,7 @@ impl State {
             rows: Vec::new(),
             superseded: Vec::new(),
             erased: Vec::new(),
+            erased_blobs: Vec::new(),
             uniques: BTreeMap::new(),
             counted: HashSet::new(),
             recorded: Vec::new(),
@@ -136,6 +138,11 @@ impl State {
         let first = self.seq.saturating_add(1);
         for erase in &change.erases {
             self.erase(erase.kind, erase.id);
+        }
+        for blob in &change.blob_erases {
+            self.staged.remove(blob);
+            self.recorded.retain(|recorded| recorded != blob);
+            self.erased_blobs.push(*blob);
         }
         // All earlier versions let go of their unique terms first: a term may move within a changeset.
         for put in &change.puts {
@@ -213,13 +220,24 @@ impl State {
         self.erased.push((kind, id));
     }
 
-    pub(crate) async fn write(self, transaction: &mut Transaction<'_>, growth: &mut Growth<'_>, commits: u64) -> Result<(), Fail> {
+    /// Erases come before everything that is put.
+    async fn write_erases(&self, transaction: &mut Transaction<'_>) -> Result<(), Fail> {
         if !self.erased.is_empty() {
             let documents = self.erased.iter().map(|(kind, id)| delete(doc! { "kind": rows::kind(*kind), "id": bin(&id.0) }));
             transaction.run("delete", DOCUMENT, documents.collect()).await?;
             let marks = self.erased.iter().map(|(kind, id)| delete(doc! { "_id": rows::mark_id(*kind, *id) }));
             transaction.run("delete", MARK, marks.collect()).await?;
         }
+        if !self.erased_blobs.is_empty() {
+            let ids: Vec<Bson> = self.erased_blobs.iter().map(|id| bin(&id.0)).collect();
+            transaction.run("delete", SEGMENT, vec![delete(doc! { "blob": { "$in": ids.clone() } })]).await?;
+            transaction.run("delete", BLOB, vec![delete(doc! { "_id": { "$in": ids } })]).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn write(self, transaction: &mut Transaction<'_>, growth: &mut Growth<'_>, commits: u64) -> Result<(), Fail> {
+        self.write_erases(transaction).await?;
         if !self.superseded.is_empty() {
             let update = doc! { "$set": { "current": false }, "$unset": { "find": "" } };
             let statement = doc! { "q": { "_id": { "$in": self.superseded } }, "u": update, "multi": true };

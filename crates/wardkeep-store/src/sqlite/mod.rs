@@ -283,6 +283,10 @@ impl Store for SqliteStore {
         self.write("dropping a staged blob", move |writing| writing.blob_abandon(id)).await
     }
 
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.write("emptying the write-ahead log", Writing::purge).await
+    }
+
     async fn blob_sweep(&self) -> Result<u64, StoreError> {
         self.write("dropping staged blobs", Writing::blob_sweep).await
     }

@@ -20,6 +20,8 @@ pub(crate) struct Writing {
     /// Ends of the streams as this process left them.
     tails: HashMap<String, Tail>,
     lost: Option<String>,
+    /// `secure_delete` is fully on, not only where it is free.
+    overwrites: bool,
 }
 
 type Outcomes = Vec<Result<Applied, Refusal>>;
@@ -29,7 +31,7 @@ pub(crate) type Marks = HashMap<(Kind, DocId), i64>;
 
 impl Writing {
     pub(crate) fn new(db: Connection) -> Self {
-        Self { db, tails: HashMap::new(), lost: None }
+        Self { db, tails: HashMap::new(), lost: None, overwrites: false }
     }
 
     /// One durable transaction for the whole batch and the marks that gathered meanwhile.
@@ -38,6 +40,8 @@ impl Writing {
             return Err(StoreError::StreamLost(stream.clone()).into());
         }
         let name = writer.stream.as_str();
+        let erases = batch.iter().any(|change| !change.erases.is_empty() || !change.blob_erases.is_empty());
+        self.overwrite(erases)?;
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let grown = tail(&transaction, name, self.tails.get(name)).and_then(|tail| Ok(Growth::begin(writer, tail)?));
         let mut growth = match grown {
@@ -57,6 +61,25 @@ impl Writing {
             self.tails.insert(name.to_owned(), tail);
         }
         Ok(outcomes)
+    }
+
+    /// What is erased is overwritten also where that costs extra writes, or only where it costs none.
+    fn overwrite(&mut self, always: bool) -> Result<(), Fail> {
+        if self.overwrites != always {
+            self.db.pragma_update(None, "secure_delete", if always { "ON" } else { "FAST" })?;
+            self.overwrites = always;
+        }
+        Ok(())
+    }
+
+    /// Folds the write-ahead log in and empties it. Erased rows were overwritten in the file itself.
+    pub(crate) fn purge(&mut self) -> Result<(), Fail> {
+        let busy: bool = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        // A reader holds an old page still: the next purge, or the clean end, empties the log.
+        if busy {
+            tracing::info!("the write-ahead log is being read and will be emptied later");
+        }
+        Ok(())
     }
 
     pub(crate) fn checkpoint_put(&mut self, stream: &StreamId, note: &str) -> Result<(), Fail> {
@@ -210,6 +233,10 @@ fn apply(db: &Connection, change: &Changeset, growth: &mut Growth<'_>, progress:
         supersede(db, erase.kind, erase.id)?;
         db.prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2")?.execute(params![erase.kind.0, erase.id.0])?;
         db.prepare_cached("DELETE FROM mark WHERE kind = ?1 AND id = ?2")?.execute(params![erase.kind.0, erase.id.0])?;
+    }
+    for blob in &change.blob_erases {
+        db.prepare_cached("DELETE FROM blob_segment WHERE id = ?1")?.execute([blob.0])?;
+        db.prepare_cached("DELETE FROM blob WHERE id = ?1")?.execute([blob.0])?;
     }
     // All earlier versions let go of their unique terms first: a term may move within a changeset.
     for put in change.puts.iter().filter(|put| put.version.0 > 1) {

@@ -87,6 +87,9 @@ impl Store for Watched {
     async fn blob_abandon(&self, id: DocId) -> Answer<()> {
         self.inner.blob_abandon(id).await
     }
+    async fn purge(&self) -> Answer<()> {
+        self.inner.purge().await
+    }
     async fn blob_sweep(&self) -> Answer<u64> {
         self.inner.blob_sweep().await
     }
@@ -119,7 +122,7 @@ fn note(number: u16, version: u64) -> Changeset {
     let put =
         Put { kind: KIND, id: DocId(id), owner: Owner([4; 16]), version: Version(version), sealed: vec![], terms: vec![], unique: vec![] };
     let discloses = Discloses::Owners(vec![[4; 16]]);
-    Changeset { expects: vec![], puts: vec![put], erases: vec![], blobs: vec![], events: vec![], discloses }
+    Changeset { expects: vec![], puts: vec![put], erases: vec![], blobs: vec![], blob_erases: vec![], events: vec![], discloses }
 }
 
 type Running = tokio::task::JoinHandle<Result<wardkeep_ledger::Receipt, CommitError>>;

@@ -38,7 +38,7 @@ fn change(put: Put, event: u32) -> Changeset {
         detail: nothing,
     };
     let (expects, erases, blobs) = (vec![], vec![], vec![]);
-    Changeset { expects, puts: vec![put], erases, blobs, events: vec![draft], discloses: Discloses::Nothing }
+    Changeset { expects, puts: vec![put], erases, blobs, blob_erases: Vec::new(), events: vec![draft], discloses: Discloses::Nothing }
 }
 
 fn writer(stream: &str, boot: u8) -> Writer {

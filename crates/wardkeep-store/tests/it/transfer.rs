@@ -52,7 +52,15 @@ fn event(number: u64) -> Draft {
 }
 
 fn change(puts: Vec<Put>, events: std::ops::Range<u64>) -> Changeset {
-    Changeset { expects: vec![], puts, erases: vec![], blobs: vec![], events: events.map(event).collect(), discloses: Discloses::Nothing }
+    Changeset {
+        expects: vec![],
+        puts,
+        erases: vec![],
+        blobs: vec![],
+        blob_erases: vec![],
+        events: events.map(event).collect(),
+        discloses: Discloses::Nothing,
+    }
 }
 
 fn writer(stream: &str, boot: u8) -> Writer {

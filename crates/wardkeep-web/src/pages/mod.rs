@@ -10,6 +10,7 @@ pub mod documents;
 pub mod drafts;
 pub mod emergency;
 pub mod health;
+pub mod holds;
 pub mod home;
 pub mod ledger;
 pub mod log;

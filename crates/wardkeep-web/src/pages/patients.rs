@@ -252,13 +252,15 @@ async fn read(signed: &Signed, patient: &str) -> Result<PatientView> {
 struct DetailsPage {
     page: Page,
     frame: Frame,
+    erases: bool,
 }
 
 pub async fn details(signed: Signed, Path(patient): Path<String>) -> Response {
     match read(&signed, &patient).await {
         Ok(view) => {
-            let tab = if signed.ctx.role() == Some(Role::Registrar) { "" } else { "details" };
-            render(&DetailsPage { page: signed.page("Details"), frame: Frame::new(&signed, &view, tab) })
+            let erases = signed.ctx.role() == Some(Role::Registrar);
+            let tab = if erases { "" } else { "details" };
+            render(&DetailsPage { page: signed.page("Details"), frame: Frame::new(&signed, &view, tab), erases })
         }
         Err(error) => signed.fail(&error),
     }

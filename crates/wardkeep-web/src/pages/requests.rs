@@ -8,17 +8,19 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde::Deserialize;
 use wardkeep_app::audit::{LogFilter, words};
+use wardkeep_app::patients::PatientView;
 use wardkeep_app::requests::{RequestView, Used, Wanted};
 use wardkeep_app::{Error, Result};
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::request::{APPROVAL_MS_MAX, LogScope, RequestKind, RequestState, WAITING_MS_MAX};
 use wardkeep_domain::service::{Scope, Scopes};
-use wardkeep_domain::{AccountId, RequestId};
+use wardkeep_domain::{AccountId, PatientId, RequestId};
 use wardkeep_ledger::Class;
 
 use crate::error::{dress, show};
 use crate::extract::{Posted, Signed};
 use crate::page::{FormErrors, Page, done, render, render_invalid};
+use crate::pages::chart::patient_id;
 use crate::pages::patients::Nothing;
 use crate::pages::security::fail_or_confirm;
 use crate::pages::{accounts, log, services, stroke};
@@ -32,6 +34,7 @@ pub struct AskForm {
     display_name: String,
     role: String,
     account: String,
+    patient: String,
     /// Milliseconds since 1970, UTC.
     from: String,
     to: String,
@@ -74,6 +77,7 @@ impl AskForm {
                 key: planned.key.clone().unwrap_or_default(),
                 ..base
             },
+            RequestKind::ErasePatient { patient } => Self { patient: patient.to_string(), ..base },
             RequestKind::ExportAssessments => base,
         }
     }
@@ -94,6 +98,7 @@ impl AskForm {
                     filter: LogFilter { from: moment(&self.from)?, to: moment(&self.to)?, person, mrn, class, outcome },
                 })
             }
+            "erase_patient" => Some(Wanted::ErasePatient { patient: PatientId::parse(&self.patient)? }),
             "export_assessments" => Some(Wanted::ExportAssessments),
             "make_service" => {
                 let (name, purpose, days, key) = (self.name.clone(), self.purpose.clone(), self.days.clone(), self.key.clone());
@@ -110,6 +115,7 @@ impl AskForm {
             "reset_factor" => "/accounts",
             "export_log" => "/log",
             "make_service" => "/services/new",
+            "erase_patient" => "/patients",
             _ => "/stroke/export",
         }
     }
@@ -121,6 +127,7 @@ fn title(kind: &RequestKind) -> String {
         RequestKind::ResetFactor { person, .. } => format!("Reset the second factor of {person}"),
         RequestKind::ExportLog { .. } => "Export more than 500 log entries".to_owned(),
         RequestKind::MakeService { planned } => format!("Make the service account {}", planned.name),
+        RequestKind::ErasePatient { .. } => "Erase a patient".to_owned(),
         RequestKind::ExportAssessments => "Export more than 500 stroke assessments".to_owned(),
     }
 }
@@ -135,6 +142,9 @@ fn consequence(kind: &RequestKind) -> &'static str {
         RequestKind::ExportLog { .. } => "The entries leave this system as a file that nobody can call back.",
         RequestKind::MakeService { .. } => {
             "A program gets a secret with which it does this on its own, day and night, until it expires or is revoked."
+        }
+        RequestKind::ErasePatient { .. } => {
+            "The whole record, its documents and the patient’s own account are gone for good. The log stays and no longer tells who it was."
         }
         RequestKind::ExportAssessments => "All assessments, without names, leave this system as a file that nobody can call back.",
     }
@@ -156,6 +166,7 @@ fn lines(kind: &RequestKind) -> Lines {
             ("Expires", format!("{} days after it is made", planned.days)),
             ("Signs in with", if planned.key.is_some() { "A key of its own" } else { "A secret" }.to_owned()),
         ],
+        RequestKind::ErasePatient { .. } => Vec::new(),
         RequestKind::ExportAssessments => vec![("What", "All stroke assessments that are not voided".to_owned())],
     }
 }
@@ -193,18 +204,37 @@ struct AskPage {
     back: &'static str,
 }
 
-/// The form that asks, in place of what one person may not do alone.
-pub(crate) fn ask_instead(signed: &Signed, kind: &RequestKind, error: &Error) -> Response {
+fn ask_page(signed: &Signed, kind: &RequestKind, lines: Lines) -> AskPage {
     let form = AskForm::of(kind);
-    let mut response = render(&AskPage {
+    AskPage {
         page: signed.page("This needs a second person"),
         errors: FormErrors::default(),
         title: title(kind),
         consequence: consequence(kind),
-        lines: lines(kind),
+        lines,
         back: form.back(),
         form,
-    });
+    }
+}
+
+/// The form that asks for erasing this patient: nobody erases alone.
+pub async fn ask_to_erase(signed: Signed, Path(patient): Path<String>) -> Response {
+    let found = match patient_id(&patient) {
+        Ok(patient) => signed.web.app.demographics(&signed.ctx, patient).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(PatientView { patient, .. }) => {
+            let lines = vec![("Name", patient.banner_name()), ("MRN", patient.mrn.display())];
+            render(&ask_page(&signed, &RequestKind::ErasePatient { patient: patient.id }, lines))
+        }
+        Err(error) => signed.fail(&error),
+    }
+}
+
+/// The form that asks, in place of what one person may not do alone.
+pub(crate) fn ask_instead(signed: &Signed, kind: &RequestKind, error: &Error) -> Response {
+    let mut response = render(&ask_page(signed, kind, lines(kind)));
     dress(&mut response, &show(error));
     response
 }
@@ -329,6 +359,7 @@ fn verb(kind: &RequestKind) -> &'static str {
         RequestKind::GrantRole { .. } => "Make the invitation",
         RequestKind::ResetFactor { .. } => "Reset the second factor",
         RequestKind::MakeService { .. } => "Make the service account",
+        RequestKind::ErasePatient { .. } => "Erase the patient",
         RequestKind::ExportLog { .. } | RequestKind::ExportAssessments => "Download the CSV",
     }
 }
@@ -340,12 +371,17 @@ fn request_id(text: &str) -> Result<RequestId> {
 async fn template(signed: &Signed, request: &str, note: String, errors: FormErrors) -> Result<DetailPage> {
     let view = signed.web.app.request(&signed.ctx, request_id(request)?).await?;
     let page = signed.page("Request");
+    let mut lines = lines(&view.request.kind);
+    if let RequestKind::ErasePatient { .. } = view.request.kind {
+        let erased = "A patient who was erased".to_owned();
+        lines.push(("Patient", if view.patient.is_empty() { erased } else { view.patient.clone() }));
+    }
     Ok(DetailPage {
         page: if errors.is_empty() { page } else { page.failed() },
         errors,
         row: Row::new(&view),
         consequence: consequence(&view.request.kind),
-        lines: lines(&view.request.kind),
+        lines,
         verb: verb(&view.request.kind),
         note,
     })
@@ -405,6 +441,7 @@ pub async fn use_approval(Path(request): Path<String>, Posted { signed, .. }: Po
     };
     match used {
         Ok(Used::Invited { email, display_name, token }) => accounts::invitation(&signed, email, display_name, &token),
+        Ok(Used::PatientErased) => done(&signed.web, "/patients", "patient-erased"),
         Ok(Used::FactorReset) => done(&signed.web, "/accounts", "factor-reset"),
         Ok(Used::ServiceMade(made)) => services::made(&signed, &made),
         Ok(Used::LogExported(csv)) => log::csv_file(csv),

@@ -1,16 +1,29 @@
 //! A memory store that can be told to refuse every write, as a full disk or a lost log would; and every search.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
 use wardkeep_store::{Applied, Changeset, DocId, Document, Entry, Find, Kind, MemoryStore, Owner, Refusal, Seq, Store, StoreError, Writer};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Breakable {
     inner: MemoryStore,
     broken: AtomicBool,
+    /// Commits until it breaks by itself.
+    left: AtomicU64,
     unsearchable: AtomicBool,
+}
+
+impl Default for Breakable {
+    fn default() -> Self {
+        Self {
+            inner: MemoryStore::new(),
+            broken: AtomicBool::new(false),
+            left: AtomicU64::new(u64::MAX),
+            unsearchable: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Breakable {
@@ -20,7 +33,12 @@ impl Breakable {
     pub fn break_searches(&self) {
         self.unsearchable.store(true, Ordering::SeqCst);
     }
+    /// Every write after the next so many commits is refused.
+    pub fn break_after(&self, commits: u64) {
+        self.left.store(commits, Ordering::SeqCst);
+    }
     pub fn mend(&self) {
+        self.left.store(u64::MAX, Ordering::SeqCst);
         self.broken.store(false, Ordering::SeqCst);
     }
     fn writes(&self) -> Result<(), StoreError> {
@@ -49,6 +67,10 @@ impl Store for Breakable {
         self.inner.changed_since(kind, after, limit).await
     }
     async fn commit(&self, writer: &Writer, batch: Vec<Changeset>) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
+        self.writes()?;
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err() {
+            self.break_writes();
+        }
         self.writes()?;
         self.inner.commit(writer, batch).await
     }
@@ -86,6 +108,9 @@ impl Store for Breakable {
     }
     async fn blob_abandon(&self, id: DocId) -> Result<(), StoreError> {
         self.inner.blob_abandon(id).await
+    }
+    async fn purge(&self) -> Result<(), StoreError> {
+        self.inner.purge().await
     }
     async fn blob_sweep(&self) -> Result<u64, StoreError> {
         self.inner.blob_sweep().await

@@ -243,6 +243,7 @@ const UNLOGGED: &[&str] = &[
     "POST /reviews/emergency/{emergency}",
     "POST /reviews/questions/{question}",
     "POST /reviews/clearances/end",
+    "POST /reviews/holds/lift",
     "POST /stroke/import/confirm",
     "POST /sign-in/code",
     "POST /sign-in/enrol",

@@ -24,6 +24,7 @@ mod care;
 mod crawl;
 mod drafts;
 mod emergency;
+mod erasure;
 mod fail_closed;
 mod fields;
 mod forged;

@@ -46,6 +46,7 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("/units/join", "the sample names no unit of this hospital: 404"),
     ("/units/leave", "the same"),
     ("/reviews/clearances/end", "the sample names nobody: 404 for those who may"),
+    ("/reviews/holds/lift", "the same"),
     ("/patients/{patient}/proxies/{proxy}/end", "the sample is nobody's proxy: 404"),
     ("/emergency/{emergency}/end", "the sample is nobody's: 404 for everybody"),
     ("/reviews/emergency/{emergency}", "the same for those who may review"),

@@ -164,6 +164,8 @@ pub fn form(template: &str) -> Vec<(&'static str, &'static str)> {
         "/patients/{patient}/proxies" => vec![("proxy_email", "nobody@site.example")],
         "/reviews/clearances/give" => vec![("email", "nobody@site.example"), ("mark", "hiv")],
         "/reviews/clearances/end" => vec![("account", "none"), ("mark", "hiv")],
+        "/reviews/holds" => vec![("mrn", "NOBODY-0"), ("reason", "A claim was announced on Monday.")],
+        "/reviews/holds/lift" => vec![("patient", "none")],
         "/units" => vec![("unit", "Ward {number}")],
         "/units/join" => vec![("unit", "Ward none"), ("email", "doctor@site.example")],
         "/units/leave" => vec![("unit", "Ward none"), ("account", "none")],
