@@ -241,6 +241,21 @@ step('unusual access is listed with its reasons', async () => {
   await privacy.look('unusual-case');
 });
 
+step('a record is put on hold, and nobody can ask to erase it', async () => {
+  const { registrar, privacy } = people;
+  await registrar.go(`${chart}/erase`);
+  await registrar.look('erase-patient');
+  await privacy.go('/reviews/holds');
+  await privacy.page.getByLabel('MRN').fill(GRACE.mrn);
+  await privacy.page.getByLabel('Why must it be kept?').fill('A claim is before the court, file 12.');
+  await button(privacy.page, 'Put on hold').click();
+  await privacy.page.getByText('OKAFOR').first().waitFor();
+  await privacy.look('legal-holds');
+  await registrar.page.getByLabel('Why is it needed?').fill('The patient asked for it in writing.');
+  await button(registrar.page, 'Ask for a second person').click();
+  await registrar.page.getByText('legal hold').first().waitFor();
+});
+
 step('after all of it everything verifies', async () => {
   await hospital.stop();
   assert.deepEqual(hospital.command('verify', '--records').findings, []);
