@@ -19,13 +19,14 @@ use crate::sign_in::Doer;
 use crate::{App, Ctx, Error, Result, Visit, envelope, kinds};
 
 /// Which of the two stores.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
     Control,
     Records,
 }
 
 impl Side {
+    pub const BOTH: [Side; 2] = [Side::Control, Side::Records];
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -123,15 +124,7 @@ impl<'a> Act<'a> {
         Doer { at: self.visit.now, device: only_own(&self.who.device), address: only_own(&self.who.address) }
     }
     pub(crate) fn new(app: &'a App, side: Side, visit: &'a Visit, who: Who, class: Class) -> Self {
-        let change = Changeset {
-            expects: Vec::new(),
-            puts: Vec::new(),
-            erases: Vec::new(),
-            blobs: Vec::new(),
-            blob_erases: Vec::new(),
-            events: Vec::new(),
-            discloses: Discloses::Nothing,
-        };
+        let change = Changeset::default();
         let event = EventId(visit.new_id());
         Self {
             app,
@@ -217,11 +210,11 @@ impl<'a> Act<'a> {
         self.change.blobs.push(id);
     }
     pub(crate) fn erase(&mut self, kind: Kind, id: DocId) {
-        self.named.push(Named { kind: kind.0, id: id.0, version: 0, digest: [0; 32], wrote: true, beside: [0; 16] });
+        self.wrote(kind, id, 0, [0; 32]);
         self.change.erases.push(Erase { kind, id });
     }
     pub(crate) fn erase_blob(&mut self, id: DocId) {
-        self.named.push(Named { kind: kinds::BLOB.0, id: id.0, version: 0, digest: [0; 32], wrote: true, beside: [0; 16] });
+        self.wrote(kinds::BLOB, id, 0, [0; 32]);
         self.change.blob_erases.push(id);
     }
     /// Writes version `version` (the current one plus one) of a patient's document.

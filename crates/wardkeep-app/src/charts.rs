@@ -98,7 +98,7 @@ impl App {
         let receipt = Act::by(self, Side::Records, ctx, Class::AccessHistoryRead).permit(&permit).subject(&key).commit().await?;
         let older_than = after.and_then(|time| i64::try_from(time).ok());
         let mut events = Vec::new();
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             for document in self.events_about(side, &key, older_than).await? {
                 let actor = self.open_actor_part(side, &document)?;
                 let subject = self.open_subject_part(side, &key, &document, &receipt)?;

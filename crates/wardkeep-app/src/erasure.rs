@@ -1,16 +1,14 @@
 //! Erasing a patient: key, search terms, documents, files, the account of their own.
 //!
-//! Two persons agree; the approval is used up in the commit that writes the **tombstone**. From that
-//! commit on no node writes or shows anything about the patient, because every act about a patient
-//! expects that there is no tombstone. What was written is then taken out of both stores, the key
-//! last, because it tells what there is: the events under it name every document. The work can be
-//! cut off anywhere and is done again by the keeper until the tombstone says that it is finished.
-//! The log's leaves stay, so the log still verifies; who was concerned can no longer be read from it.
-//!
-//! A restored backup brings back what it holds: [`App::erase_again`] replays the tombstones before
-//! anybody is served.
+//! Two persons agree; the approval is used up in the commit that writes the **tombstone** in the control
+//! store. From that commit on no node gives the patient's key to a request, so nothing is shown or
+//! written. A request that had the key a moment before finds the tombstone of its own store, or is found
+//! by the work that follows: documents and files are taken out of both stores, the key last, because
+//! the events under it name every document. The work can be cut off anywhere and is done again by the
+//! keeper until the tombstone says that it is finished. The log's leaves stay, so the log still
+//! verifies; who was concerned can no longer be read from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use wardkeep_domain::account::Account;
@@ -18,7 +16,7 @@ use wardkeep_domain::date::Moment;
 use wardkeep_domain::{AccountId, PatientId};
 use wardkeep_ledger::{Class, Discloses, Receipt};
 use wardkeep_policy::{Action, Permit, Resource};
-use wardkeep_store::{DocId, Find, Kind, Seq};
+use wardkeep_store::{DocId, Document, Find, Kind};
 use wardkeep_vault::{PatientKey, Purpose};
 
 use crate::act::{Act, Side};
@@ -31,7 +29,6 @@ const JOB: &str = "erasure";
 const AT_ONCE: usize = 500;
 /// Unfinished erasures taken up in one go.
 const UNFINISHED_MAX: usize = 20;
-const SIDES: [Side; 2] = [Side::Control, Side::Records];
 
 /// Stands where a patient was, in both stores: an opaque id and two moments, no more.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -41,8 +38,8 @@ struct Tombstone {
     finished_at: Option<Moment>,
 }
 
-/// Documents and files of the patient in one store.
-type Found = BTreeMap<Side, BTreeMap<Kind, BTreeSet<DocId>>>;
+/// Documents and files of the patient in each store.
+type Found = HashMap<Side, BTreeMap<Kind, BTreeSet<DocId>>>;
 
 fn add(found: &mut Found, side: Side, kind: Kind, id: DocId) {
     found.entry(side).or_default().entry(kind).or_default().insert(id);
@@ -60,28 +57,31 @@ impl App {
         }
     }
 
-    /// What must hold for the request to be made at all.
-    pub(crate) async fn may_be_erased(&self, ctx: &Ctx, patient: PatientId) -> Result<Permit> {
+    /// What must hold for the request to be made at all. Gives the version of the hold, as above.
+    pub(crate) async fn may_be_erased(&self, ctx: &Ctx, patient: PatientId) -> Result<(Permit, u64)> {
         let permit = self.permit_chart(ctx, Action::ErasePatient, patient, None).await?;
         self.patient_key(patient, ctx.now()).await?;
-        self.not_held(patient).await?;
-        Ok(permit)
+        Ok((permit, self.not_held(patient).await?))
     }
 
     /// Erases the patient after a second person agreed. When it returns, nobody can read anything of
     /// them; should taking the rest out of the stores fail, it goes on by itself.
     pub(crate) async fn erase_patient_approved(&self, ctx: &Ctx, patient: PatientId, approval: &Approval) -> Result<()> {
-        let permit = self.may_be_erased(ctx, patient).await?;
-        let hold = self.not_held(patient).await?;
+        let (permit, hold) = self.may_be_erased(ctx, patient).await?;
         let act = Act::by(self, Side::Control, ctx, Class::PatientErased).permit(&permit).detail("step", "begun");
         let mut act = approval.consume(self, act.detail("patient", patient.to_string()))?;
         act.expect(kinds::LEGAL_HOLD, DocId(patient.bytes()), hold);
         self.put_tombstone(&mut act, Side::Control, patient, 0, ctx.now(), None)?;
         act.commit().await?;
-        if let Err(error) = self.finish_erasure(ctx.visit(), patient).await {
-            tracing::warn!(%error, "an erasure was cut off; it goes on within a minute");
-        }
+        self.finish_or_later(ctx.visit(), patient).await;
         Ok(())
+    }
+
+    /// An erasure that cannot be finished now holds up nothing else.
+    async fn finish_or_later(&self, visit: &Visit, patient: PatientId) {
+        if let Err(error) = self.finish_erasure(visit, patient).await {
+            tracing::warn!(%error, "an erasure is not finished; it goes on within a minute");
+        }
     }
 
     fn put_tombstone(
@@ -105,51 +105,12 @@ impl App {
         Ok(Some((opened.version, opened.body)))
     }
 
-    /// Everybody who was erased, in id order, for a backup's manifest.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn erased_patients(&self) -> Result<Vec<PatientId>> {
-        let (mut erased, mut after) = (BTreeSet::new(), Seq(0));
-        loop {
-            let documents = self.control.changed_since(Some(kinds::TOMBSTONE), after, AT_ONCE).await?;
-            let Some(last) = documents.last() else { return Ok(erased.into_iter().map(PatientId::from_bytes).collect()) };
-            after = last.seq;
-            erased.extend(documents.iter().map(|document| document.id.0));
-        }
-    }
-
-    /// Replays erasures that a restored backup does not know of. Gives how many it did.
-    ///
-    /// # Errors
-    /// `Unavailable`; what was done stays done, and doing it again goes on.
-    pub async fn erase_again(&self, visit: &Visit, erased: &[PatientId]) -> Result<usize> {
-        let ctx = self.job(visit, JOB);
-        let mut done = 0;
-        for &patient in erased {
-            if self.tombstone(Side::Control, patient).await?.is_none() {
-                let permit = self.permit(&ctx, Action::RunJob, Resource::Hospital).await?;
-                let act = Act::by(self, Side::Control, &ctx, Class::PatientErased).permit(&permit).detail("step", "begun again");
-                let mut act = act.detail("patient", patient.to_string());
-                self.put_tombstone(&mut act, Side::Control, patient, 0, visit.now, None)?;
-                act.commit().await?;
-                done += 1;
-            }
-            self.finish_erasure(visit, patient).await?;
-        }
-        Ok(done)
-    }
-
     /// Takes up erasures that were cut off. Called by the keeper.
     pub(crate) async fn finish_erasures(&self, visit: &Visit) -> Result<()> {
         let all_of = vec![self.exact_term(kinds::CONTROL, kinds::TOMBSTONE, "state", b"open")];
         let query = Find { kind: kinds::TOMBSTONE, all_of, before: None, since: None, limit: UNFINISHED_MAX };
         for document in self.control.find(&query).await? {
-            match self.finish_erasure(visit, PatientId::from_bytes(document.id.0)).await {
-                // Another node was quicker.
-                Ok(()) | Err(Error::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.finish_or_later(visit, PatientId::from_bytes(document.id.0)).await;
         }
         Ok(())
     }
@@ -186,7 +147,7 @@ impl App {
         self.put_tombstone(&mut act, Side::Control, patient, version, erased_at, Some(visit.now))?;
         act.commit().await?;
         self.keys.forget_all();
-        for side in SIDES {
+        for side in Side::BOTH {
             self.store(side).purge().await?;
         }
         Ok(())
@@ -216,19 +177,20 @@ impl App {
         };
         let act = Act::by(self, Side::Records, ctx, Class::JobRun).permit(permit);
         let receipt = act.discloses(Discloses::Owners(vec![patient.bytes()])).detail("job", JOB).commit().await?;
-        for side in SIDES {
+        for side in Side::BOTH {
             self.add_by_events(&mut found, side, &key, &receipt).await?;
         }
         Ok(found)
     }
 
-    async fn add_by_term(&self, found: &mut Found, side: Side, kind: Kind, field: &str, patient: PatientId) -> Result<()> {
+    /// Every current document under a term, in portions.
+    async fn each_under(&self, side: Side, kind: Kind, field: &str, patient: PatientId, mut each: impl FnMut(&Document)) -> Result<()> {
         let term = self.exact_term(side.name(), kind, field, &patient.bytes());
         let mut before = None;
         loop {
             let query = Find { kind, all_of: vec![term], before, since: None, limit: AT_ONCE };
             let documents = self.store(side).find(&query).await?;
-            documents.iter().for_each(|document| add(found, side, kind, document.id));
+            documents.iter().for_each(&mut each);
             match documents.last() {
                 Some(last) if documents.len() == AT_ONCE => before = Some(last.seq),
                 _ => return Ok(()),
@@ -236,23 +198,22 @@ impl App {
         }
     }
 
+    async fn add_by_term(&self, found: &mut Found, side: Side, kind: Kind, field: &str, patient: PatientId) -> Result<()> {
+        self.each_under(side, kind, field, patient, |document| add(found, side, kind, document.id)).await
+    }
+
     async fn add_by_events(&self, found: &mut Found, side: Side, key: &PatientKey, receipt: &Receipt) -> Result<()> {
-        let term = self.exact_term(side.name(), kinds::EVENT, "subject", &key.owner());
-        let mut before = None;
-        loop {
-            let query = Find { kind: kinds::EVENT, all_of: vec![term], before, since: None, limit: AT_ONCE };
-            let events = self.store(side).find(&query).await?;
-            for event in events.iter().filter(|event| event.owner.0 == key.owner()) {
-                // One that was tampered with does not stop the erasure; `verify --records` tells of it.
-                let Ok(Some(part)) = self.open_subject_part(side, key, event, receipt) else { continue };
+        self.each_under(side, kinds::EVENT, "subject", PatientId::from_bytes(key.owner()), |event| {
+            // A list that showed the patient among others wrote nothing of theirs. One that was tampered
+            // with does not stop the erasure: `verify --records` tells of it.
+            if event.owner.0 == key.owner()
+                && let Ok(Some(part)) = self.open_subject_part(side, key, event, receipt)
+            {
                 let wrote = part.about.named.iter().filter(|named| named.wrote);
                 wrote.for_each(|named| add(found, side, Kind(named.kind), DocId(named.id)));
             }
-            match events.last() {
-                Some(last) if events.len() == AT_ONCE => before = Some(last.seq),
-                _ => return Ok(()),
-            }
-        }
+        })
+        .await
     }
 
     /// Erases documents and files, a bounded number in each commit; what is gone already is left out.

@@ -246,7 +246,7 @@ impl App {
 
     /// Opening a stream is its first event; later starts log a new boot the same way.
     async fn open_streams(&self, visit: &Visit) -> Result<()> {
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             Act::new(self, side, visit, setup(visit), Class::StreamOpened).detail("stream", self.stream(side)?.as_str()).commit().await?;
         }
         Ok(())
@@ -258,7 +258,7 @@ impl App {
     /// # Errors
     /// `Unavailable`.
     pub async fn ready(&self) -> Result<()> {
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             self.store(side).health().await?;
             self.committer(side).sound()?;
             let stream = self.stream(side)?;
@@ -275,7 +275,7 @@ impl App {
     /// `Denied`, `Unavailable`.
     pub async fn store_moved(&self, ctx: &crate::Ctx, from: &str, to: &str) -> Result<()> {
         let permit = self.permit(ctx, Action::RunVerification, Resource::Hospital).await?;
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             let act = Act::by(self, side, ctx, Class::ConfigurationChanged).permit(&permit);
             act.detail("store moved from", from).detail("to", to).commit().await?;
         }

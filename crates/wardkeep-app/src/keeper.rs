@@ -61,8 +61,6 @@ impl State {
     }
 }
 
-const SIDES: [Side; 2] = [Side::Control, Side::Records];
-
 impl App {
     /// The origin line of a stream's checkpoints.
     pub(crate) fn origin(&self, stream: &StreamId) -> String {
@@ -81,10 +79,10 @@ impl App {
         if minute {
             self.exchange_heads(visit).await?;
         }
-        for side in SIDES {
+        for side in Side::BOTH {
             self.seal_and_publish(side, visit).await?;
         }
-        for side in SIDES {
+        for side in Side::BOTH {
             for stream in self.store(side).streams().await? {
                 if stream != self.stream(side)? {
                     self.follow(side, &stream).await?;
@@ -219,7 +217,7 @@ impl App {
     /// shows. That makes every stream grow by one for each other, so only growth by more is logged.
     async fn exchange_heads(&self, visit: &Visit) -> Result<()> {
         let mut heads = Vec::new();
-        for side in SIDES {
+        for side in Side::BOTH {
             for stream in self.store(side).streams().await? {
                 if let Some(head) = self.store(side).head(&stream).await? {
                     heads.push((stream, head));
@@ -227,7 +225,7 @@ impl App {
             }
         }
         let by_themselves = heads.len().saturating_sub(1) as u64;
-        for side in SIDES {
+        for side in Side::BOTH {
             let own = self.stream(side)?;
             for (stream, head) in heads.iter().filter(|(stream, _)| *stream != own) {
                 let key = (own.clone(), stream.clone());
@@ -255,7 +253,7 @@ impl App {
     /// # Errors
     /// `Unavailable` naming both heads ("rollback or fork").
     pub async fn check_rollback(&self) -> Result<()> {
-        for side in SIDES {
+        for side in Side::BOTH {
             let mut streams = self.store(side).streams().await?;
             let own = self.stream(side)?;
             if !streams.contains(&own) {
@@ -276,7 +274,7 @@ impl App {
                 self.check_extends(side, stream, known.head, place).await?;
             }
         }
-        for noted in SIDES {
+        for noted in Side::BOTH {
             if let Some(peer) = self.noted_in(noted, stream).await? {
                 self.check_extends(side, stream, peer, "other stream's").await?;
             }
@@ -353,10 +351,10 @@ impl App {
     /// # Errors
     /// `Unavailable`.
     pub async fn shutdown(&self, visit: &Visit) -> Result<()> {
-        for side in SIDES {
+        for side in Side::BOTH {
             self.seal_and_publish(side, visit).await?;
         }
-        for side in SIDES {
+        for side in Side::BOTH {
             self.committer(side).shutdown().await;
         }
         Ok(())

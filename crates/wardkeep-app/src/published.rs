@@ -15,7 +15,7 @@ use crate::{App, Error, Result};
 impl App {
     /// The newest signed checkpoint of a stream, with the side on which it lies.
     async fn newest(&self, stream: &StreamId) -> Result<(Side, String, Checkpoint)> {
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             if let Some(note) = self.store(side).checkpoint(stream).await? {
                 let checkpoint = Checkpoint::verify(&note, &self.signer.verifying_key()).map_err(|_| Error::Integrity)?;
                 return Ok((side, note, checkpoint));

@@ -66,7 +66,7 @@ impl App {
 
     /// The event, when it is about this patient: one of the patient's own, or a list that showed them.
     async fn entry_about(&self, patient: PatientId, event: LogEventId) -> Result<(Side, Document)> {
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             let Some(document) = self.store(side).get(kinds::EVENT, DocId(event.bytes())).await? else { continue };
             let part = self.open_actor_part(side, &document)?;
             let subject = self.exact_term(side.name(), kinds::EVENT, "subject", &patient.bytes());

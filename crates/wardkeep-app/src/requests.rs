@@ -69,8 +69,8 @@ pub struct RequestView {
     pub asked_by: String,
     /// Who approved or refused; empty before.
     pub decided_by: String,
-    /// The patient it is about, `OKAFOR, Grace · MRN …`; empty in lists, and once they are erased.
-    pub patient: String,
+    /// The patient it is about, `OKAFOR, Grace · MRN …`; `None` in lists, and once they are erased.
+    pub patient: Option<String>,
     /// The viewer made it.
     pub own: bool,
     /// The viewer may decide on it, with a fresh code.
@@ -181,15 +181,10 @@ impl App {
         if matches!(ctx.actor, Actor::Operator) {
             return Ok(());
         }
-        let (deciders, open) = match kind {
-            RequestKind::ExportLog { .. }
-            | RequestKind::ExportAssessments
-            | RequestKind::ErasePatient { .. }
-            | RequestKind::MakeService { .. } => {
-                return Err(Error::SecondPerson(Box::new(kind)));
-            }
-            RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => self.deciders(ctx).await?,
-        };
+        if kind.always_takes_two() {
+            return Err(Error::SecondPerson(Box::new(kind)));
+        }
+        let (deciders, open) = self.deciders(ctx).await?;
         if deciders.iter().any(|account| account.id != ctx.account_id()) {
             return Err(Error::SecondPerson(Box::new(kind)));
         }
@@ -262,17 +257,11 @@ impl App {
         let id = RequestId::from_bytes(ctx.visit().new_id());
         let request = Request::new(id, kind, ctx.account_id(), reason, ctx.now());
         if !self.deciders(ctx).await?.0.iter().any(|account| self.could_decide(account, &request)) {
-            let words = match request.kind {
-                RequestKind::ExportLog { .. }
-                | RequestKind::ExportAssessments
-                | RequestKind::ErasePatient { .. }
-                | RequestKind::MakeService { .. } => {
-                    "Nobody else could decide on this. The hospital needs another active privacy officer for it."
-                }
-                RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => {
-                    "Nobody else could decide on this. The hospital needs another active administrator or privacy officer, or the command \
-                     line on its own machine."
-                }
+            let words = if request.kind.always_takes_two() {
+                "Nobody else could decide on this. The hospital needs another active privacy officer for it."
+            } else {
+                "Nobody else could decide on this. The hospital needs another active administrator or privacy officer, or the command \
+                 line on its own machine."
             };
             return Err(Error::Refused(words.to_owned()));
         }
@@ -420,12 +409,15 @@ impl App {
         Ok(view)
     }
 
-    /// Who the patient of a request is, for those who decide on it; empty once they are erased.
-    async fn patient_named(&self, ctx: &Ctx, permit: &Permit, patient: PatientId) -> Result<String> {
-        let Ok(key) = self.patient_key(patient, ctx.now()).await else { return Ok(String::new()) };
-        let Ok(document) = self.patient_document(&key).await else { return Ok(String::new()) };
+    /// Who the patient of a request is, for those who decide on it; `None` once they are erased.
+    async fn patient_named(&self, ctx: &Ctx, permit: &Permit, patient: PatientId) -> Result<Option<String>> {
+        let key = match self.patient_key(patient, ctx.now()).await {
+            Err(Error::NotFound) => return Ok(None),
+            key => key?,
+        };
+        let document = self.patient_document(&key).await?;
         let receipt = self.disclose(ctx, Class::RecordRead, permit, &key, [&Sealed::new(&key, &document)], "name on a request").await?;
-        Ok(self.patient_labels(&HashMap::from([(patient, key)]), &receipt).await?.remove(&patient).unwrap_or_default())
+        Ok(self.patient_labels(&HashMap::from([(patient, key)]), &receipt).await?.remove(&patient))
     }
 
     async fn waiting_requests(&self, ctx: &Ctx) -> Result<Vec<Request>> {
@@ -450,7 +442,7 @@ impl App {
             state: request.state_at(ctx.now()),
             asked_by: name(request.asked_by),
             decided_by: decided(&request).map_or_else(String::new, name),
-            patient: String::new(),
+            patient: None,
             own: request.asked_by == ctx.account_id(),
             decides: ctx.account().is_some_and(|account| self.could_decide(account, &request)),
             request,

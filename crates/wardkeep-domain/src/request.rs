@@ -74,6 +74,17 @@ impl RequestKind {
             RequestKind::ErasePatient { .. } => "erase_patient",
         }
     }
+    /// Takes two people also while there is nobody else, and only a privacy officer is the second one.
+    #[must_use]
+    pub fn always_takes_two(&self) -> bool {
+        match self {
+            RequestKind::GrantRole { .. } | RequestKind::ResetFactor { .. } => false,
+            RequestKind::ExportLog { .. }
+            | RequestKind::ExportAssessments
+            | RequestKind::ErasePatient { .. }
+            | RequestKind::MakeService { .. } => true,
+        }
+    }
     /// The account that the request is about: its owner decides as little as who asked.
     #[must_use]
     pub fn about(&self) -> Option<AccountId> {

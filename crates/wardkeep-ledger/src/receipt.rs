@@ -4,8 +4,9 @@ use crate::leaf::{EventId, StreamId};
 
 /// Whose plaintext a commit discloses. The vault opens a patient's document only under a
 /// [`Receipt`] that names that patient.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Discloses {
+    #[default]
     Nothing,
     Owners(Vec<[u8; 16]>),
     /// Background jobs and verification, which log one job event for a walk over everything.

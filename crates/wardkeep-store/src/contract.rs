@@ -83,7 +83,7 @@ pub struct Erase {
 }
 
 /// Plain data; pure code makes it, tests compare it. Applied whole or not at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Changeset {
     pub expects: Vec<Expect>,
     pub puts: Vec<Put>,

@@ -4,7 +4,7 @@ use wardkeep_domain::request::{LogScope, RequestKind};
 use wardkeep_ledger::{Class, Discloses, Outcome};
 use wardkeep_policy::{Action, Resource};
 
-use super::{BATCH, LogFilter, LogRow, NEWEST, Query, SIDES, sees_patients};
+use super::{BATCH, LogFilter, LogRow, NEWEST, Query, sees_patients};
 use crate::act::{Act, Side};
 use crate::requests::Approval;
 use crate::{App, Ctx, Error, Result};
@@ -91,7 +91,7 @@ impl App {
 
     async fn with_checkpoints(&self, writer: Sheet) -> Result<Vec<u8>> {
         let mut bytes = writer.0.into_inner().map_err(|error| Error::Internal(error.to_string()))?;
-        for side in SIDES {
+        for side in Side::BOTH {
             for stream in self.store(side).streams().await? {
                 let note = self.store(side).checkpoint(&stream).await?.unwrap_or_default();
                 note.lines().for_each(|line| bytes.extend_from_slice(format!("# {line}\n").as_bytes()));

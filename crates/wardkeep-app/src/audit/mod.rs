@@ -127,8 +127,6 @@ pub(crate) struct Query {
     until: HashMap<Side, Seq>,
 }
 
-const SIDES: [Side; 2] = [Side::Control, Side::Records];
-
 impl App {
     /// Newest first over both stores. Reading it is itself an event.
     ///
@@ -163,7 +161,7 @@ impl App {
         }
         facts.extend(filter.class.map(|class| ("class", (class as u16).to_be_bytes().to_vec())));
         facts.extend(filter.outcome.map(|outcome| ("outcome", vec![outcome as u8])));
-        for side in SIDES {
+        for side in Side::BOTH {
             let terms = facts.iter().map(|(field, value)| self.exact_term(side.name(), kinds::EVENT, field, value)).collect();
             query.terms.insert(side, terms);
             if let Some(from) = filter.from {
@@ -185,7 +183,7 @@ impl App {
         most: usize,
     ) -> Result<(Vec<(Side, Document, Moment)>, Option<LogCursor>)> {
         let mut sides = Vec::new();
-        for (side, at) in SIDES.into_iter().zip([cursor.0, cursor.1]) {
+        for (side, at) in Side::BOTH.into_iter().zip([cursor.0, cursor.1]) {
             let before = query.until.get(&side).map_or(at, |until| at.min(until.0));
             let all_of = query.terms.get(&side).cloned().unwrap_or_default();
             let find = Find {
@@ -287,7 +285,7 @@ impl App {
     pub async fn log_entry(&self, ctx: &Ctx, event: [u8; 16]) -> Result<LogEntry> {
         let permit = self.permit(ctx, Action::ReadLog, Resource::Hospital).await?;
         let mut found = None;
-        for side in SIDES {
+        for side in Side::BOTH {
             if let Some(document) = self.store(side).get(kinds::EVENT, DocId(event)).await? {
                 found = Some((side, document, Moment(0)));
             }
@@ -370,7 +368,7 @@ impl App {
         let permit = self.permit_chart(ctx, Action::ReadAccessHistory, patient, None).await?;
         let key = self.patient_key(patient, ctx.now()).await?;
         let mut about = None;
-        for side in SIDES {
+        for side in Side::BOTH {
             let found = self.store(side).get(kinds::EVENT, DocId(event)).await?;
             about = about.or(found.filter(|found| found.owner.0 == patient.bytes()).map(|_| side));
         }
@@ -413,7 +411,7 @@ impl App {
 
     pub(crate) async fn log_states(&self) -> Result<Vec<LogState>> {
         let mut states = Vec::new();
-        for side in SIDES {
+        for side in Side::BOTH {
             for stream in self.store(side).streams().await? {
                 let Some(head) = self.store(side).head(&stream).await? else { continue };
                 let sealed = self.state.sealed(&stream);

@@ -88,7 +88,7 @@ impl App {
         act.detail("days", days.to_string()).detail("digest", site.noted().digest).commit().await?;
         let from = ctx.now().plus_ms(-i64::from(days).saturating_mul(DAY_MS));
         let mut replay = Replay::new(&self.policy, &tried);
-        for side in [Side::Control, Side::Records] {
+        for side in Side::BOTH {
             self.replay(ctx, side, from, &mut replay).await?;
         }
         Ok(replay.end())

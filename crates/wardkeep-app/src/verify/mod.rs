@@ -47,7 +47,6 @@ pub struct RecordsReport {
 const BATCH: usize = 1000;
 /// Findings kept; one is enough to stop trusting the data.
 const FINDINGS_MAX: usize = 10_000;
-const SIDES: [Side; 2] = [Side::Control, Side::Records];
 
 type Name = (u16, [u8; 16]);
 
@@ -117,7 +116,7 @@ impl App {
         let receipt = start.commit().await?;
         let mut report = RecordsReport::default();
         let mut all: HashMap<Side, Said> = HashMap::new();
-        for side in SIDES {
+        for side in Side::BOTH {
             let looked = self.check_store(side, &mut report).await;
             report.readable(side, looked)?;
             let mut said = Said::default();
@@ -128,7 +127,7 @@ impl App {
         let empty = Said::default();
         // No stream logs its own head, so whatever names one was said by another.
         let peers: Vec<(String, Head)> = all.values().flat_map(|said| said.peers.iter().cloned()).collect();
-        for side in SIDES {
+        for side in Side::BOTH {
             let said = all.get(&side).unwrap_or(&empty);
             let looked = self.check_side(side, said, &peers, &mut report, progress).await;
             report.readable(side, looked)?;

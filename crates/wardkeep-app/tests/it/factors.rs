@@ -6,7 +6,7 @@ use wardkeep_app::throttle::{DISABLED_AT, WAIT_S_MAX};
 use wardkeep_app::{Error, Visit, kinds};
 use wardkeep_domain::account::password::Password;
 use wardkeep_domain::account::{AccountState, Role};
-use wardkeep_ledger::{Discloses, StreamId};
+use wardkeep_ledger::StreamId;
 use wardkeep_store::{Changeset, DocId, Document, Owner, Put, Seq, Version, Writer};
 
 use crate::hospital::{House, code};
@@ -191,8 +191,7 @@ async fn plant(house: &House, from: &Document, to: [u8; 16]) {
     let (kind, id) = (kinds::CREDENTIALS, DocId(to));
     let version = Version(house.control.get(kind, id).await.unwrap().unwrap().version.0 + 1);
     let put = Put { kind, id, owner: Owner([0; 16]), version, sealed: from.sealed.clone(), terms: Vec::new(), unique: Vec::new() };
-    let (expects, erases, blobs, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let change = Changeset { expects, puts: vec![put], erases, blobs, blob_erases: Vec::new(), events, discloses: Discloses::Nothing };
+    let change = Changeset { puts: vec![put], ..Changeset::default() };
     let writer = Writer { stream: StreamId::parse("control.rogue").unwrap(), boot: [1; 16] };
     house.control.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
 }

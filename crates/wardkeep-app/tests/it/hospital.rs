@@ -19,7 +19,7 @@ use wardkeep_domain::account::password::Password;
 use wardkeep_domain::date::Moment;
 use wardkeep_domain::patient::PatientForm;
 use wardkeep_ledger::commitment::Label;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Leaf, Outcome, Salt, StreamId};
+use wardkeep_ledger::{Class, Commitment, Draft, EventId, Leaf, Outcome, Salt, StreamId};
 use wardkeep_store::{Changeset, DocId, Erase, Kind, MemoryStore, Owner, Put, Seq, SqliteOptions, SqliteStore, Store, Version, Writer};
 use wardkeep_vault::KeyFile;
 
@@ -136,9 +136,7 @@ impl House {
             detail: nothing,
         };
         let erases = vec![Erase { kind: Kind(4), id: DocId(patient.bytes()) }];
-        let (expects, puts, blobs) = (Vec::new(), Vec::new(), Vec::new());
-        let change =
-            Changeset { expects, puts, erases, blobs, blob_erases: Vec::new(), events: vec![event], discloses: Discloses::Nothing };
+        let change = Changeset { erases, events: vec![event], ..Changeset::default() };
         self.control.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
     }
     /// How many versions of a kind the records store holds.
@@ -151,15 +149,7 @@ async fn overwrite(store: &Arc<dyn Store>, kind: Kind, id: [u8; 16], patient: Pa
     let writer = Writer { stream: StreamId::parse("records.rogue").unwrap(), boot: [1; 16] };
     let (id, owner, version) = (DocId(id), Owner(patient.bytes()), Version(2));
     let put = Put { kind, id, owner, version, sealed: vec![7; 300], terms: Vec::new(), unique: Vec::new() };
-    let change = Changeset {
-        expects: Vec::new(),
-        puts: vec![put],
-        erases: Vec::new(),
-        blobs: Vec::new(),
-        blob_erases: Vec::new(),
-        events: Vec::new(),
-        discloses: Discloses::Nothing,
-    };
+    let change = Changeset { puts: vec![put], ..Changeset::default() };
     store.commit(&writer, vec![change]).await.unwrap()[0].as_ref().unwrap();
 }
 

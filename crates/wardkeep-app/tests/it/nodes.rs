@@ -1,6 +1,7 @@
 //! Several nodes of one hospital over the same stores.
 
 use wardkeep_app::integrity::Badge;
+use wardkeep_app::requests::{Used, Wanted};
 use wardkeep_app::{Ctx, Error, Visit};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::password::Password;
@@ -123,4 +124,33 @@ async fn a_key_that_one_node_shredded_is_forgotten_by_the_others_with_the_next_t
     house.app.tick(&house.visit()).await.unwrap();
     assert!(matches!(house.app.open_chart(&doctor, gone).await, Err(Error::NotFound)));
     house.app.open_chart(&doctor, kept).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_patient_erased_on_one_node_is_gone_on_the_other_with_the_next_request() {
+    let house = House::new().await;
+    let two = house.node("two").await;
+    let token = house.sign_in(Role::Doctor, "doctor@test.example").await;
+    let doctor = house.request(&token).await;
+    let (patient, other) = (house.patient(&doctor, "1000001").await, house.patient(&doctor, "1000002").await);
+    // Its key is open in the memory of both.
+    let there = two.authenticate(house.visit(), &token).await.unwrap();
+    two.write_record(&there, patient, &note("Before")).await.unwrap();
+    let listed = |page: wardkeep_app::accounts::Page<wardkeep_app::patients::PatientRow>| {
+        page.items.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(two.care_list(&there, None, None).await.unwrap()).len(), 2);
+    let registrar = house.staff(Role::Registrar, "registrar@test.example").await;
+    let privacy = house.staff(Role::PrivacyOfficer, "privacy@test.example").await;
+    let reason = "The patient asked for it in writing.";
+    let request = house.app.ask_approval(&registrar, &Wanted::ErasePatient { patient }, reason).await.unwrap();
+    house.app.approve_request(&privacy, request).await.unwrap();
+    assert!(matches!(house.app.use_request(&registrar, request).await.unwrap(), Used::PatientErased));
+    // No tick of the other node in between.
+    assert!(matches!(two.open_chart(&there, patient).await.err(), Some(Error::NotFound)));
+    assert!(matches!(two.write_record(&there, patient, &note("After")).await, Err(Error::NotFound)));
+    assert_eq!(listed(two.care_list(&there, None, None).await.unwrap()), [other]);
+    two.tick(&house.visit()).await.unwrap();
+    let report = two.verify_records(&house.operator(), &|_, _| {}).await.unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }

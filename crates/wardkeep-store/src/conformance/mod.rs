@@ -16,7 +16,7 @@ pub mod terms;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft};
+use wardkeep_ledger::{Class, Commitment, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft};
 
 use crate::contract::{
     Applied, Changeset, DocId, Erase, Expect, Find, Kind, Owner, Put, Refusal, Store, StoreError, Term, Version, Writer,
@@ -142,15 +142,7 @@ fn about(event: Draft, subject: u8) -> Draft {
 }
 
 fn change(puts: Vec<Put>, events: Vec<Draft>) -> Changeset {
-    Changeset {
-        expects: Vec::new(),
-        puts,
-        erases: Vec::new(),
-        blobs: Vec::new(),
-        blob_erases: Vec::new(),
-        events,
-        discloses: Discloses::Nothing,
-    }
+    Changeset { puts, events, ..Changeset::default() }
 }
 
 fn erasing(change: Changeset, kind: Kind, id: DocId) -> Changeset {

@@ -121,8 +121,7 @@ fn note(number: u16, version: u64) -> Changeset {
     id[..2].copy_from_slice(&number.to_be_bytes());
     let put =
         Put { kind: KIND, id: DocId(id), owner: Owner([4; 16]), version: Version(version), sealed: vec![], terms: vec![], unique: vec![] };
-    let discloses = Discloses::Owners(vec![[4; 16]]);
-    Changeset { expects: vec![], puts: vec![put], erases: vec![], blobs: vec![], blob_erases: vec![], events: vec![], discloses }
+    Changeset { puts: vec![put], discloses: Discloses::Owners(vec![[4; 16]]), ..Changeset::default() }
 }
 
 type Running = tokio::task::JoinHandle<Result<wardkeep_ledger::Receipt, CommitError>>;

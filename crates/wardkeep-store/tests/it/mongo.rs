@@ -10,7 +10,7 @@ use mongodb::bson::{Document as Row, doc};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Salt, StreamId, commitment::Label};
+use wardkeep_ledger::{Class, Commitment, Draft, EventId, Outcome, Salt, StreamId, commitment::Label};
 use wardkeep_mongod::{ReplicaSet, Standalone};
 use wardkeep_store::*;
 
@@ -37,8 +37,7 @@ fn change(put: Put, event: u32) -> Changeset {
         resource: nothing,
         detail: nothing,
     };
-    let (expects, erases, blobs) = (vec![], vec![], vec![]);
-    Changeset { expects, puts: vec![put], erases, blobs, blob_erases: Vec::new(), events: vec![draft], discloses: Discloses::Nothing }
+    Changeset { puts: vec![put], events: vec![draft], ..Changeset::default() }
 }
 
 fn writer(stream: &str, boot: u8) -> Writer {

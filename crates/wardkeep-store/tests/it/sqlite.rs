@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Salt, StreamId, commitment::Label};
+use wardkeep_ledger::{Class, Commitment, Draft, EventId, Outcome, Salt, StreamId, commitment::Label};
 use wardkeep_store::*;
 
 const KIND: Kind = Kind(1);
@@ -30,15 +30,7 @@ fn change(puts: Vec<Put>, event: u8) -> Changeset {
         resource: nothing,
         detail: nothing,
     };
-    Changeset {
-        expects: vec![],
-        puts,
-        erases: vec![],
-        blobs: vec![],
-        blob_erases: vec![],
-        events: vec![draft],
-        discloses: Discloses::Nothing,
-    }
+    Changeset { puts, events: vec![draft], ..Changeset::default() }
 }
 
 fn writer(boot: u8) -> Writer {
@@ -308,16 +300,13 @@ async fn readers_that_give_up_take_no_connection_along() {
 
 #[tokio::test]
 async fn what_was_erased_is_in_neither_the_file_nor_its_log_after_a_purge() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("records.db");
-    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-    let writer = Writer { stream: StreamId::parse("records.main").unwrap(), boot: [1; 16] };
+    let (_folder, path) = folder();
+    let store = open(&path).unwrap();
     // Large enough for pages of its own, small enough for a page with others, and a file.
     let (large, small, file) = (b"LARGE-SEALED-BYTES".repeat(600), b"SMALL-SEALED-BYTES".to_vec(), b"FILED-SEALED-BYTES".repeat(600));
     let puts = vec![Put { sealed: large, ..put(1, 1, 0) }, Put { sealed: small, ..put(2, 1, 0) }, put(3, 1, 4000)];
     store.blob_write(DocId([7; 16]), Owner::NONE, 0, file).await.unwrap();
-    let first = Changeset { blobs: vec![DocId([7; 16])], ..change(puts, 1) };
-    store.commit(&writer, vec![first]).await.unwrap()[0].as_ref().unwrap();
+    write(&store, vec![Changeset { blobs: vec![DocId([7; 16])], ..change(puts, 1) }]).await.unwrap();
     let found = |words: &[u8]| {
         let log = path.with_extension("db-wal");
         [path.clone(), log].iter().any(|path| std::fs::read(path).unwrap_or_default().windows(words.len()).any(|part| part == words))
@@ -325,8 +314,7 @@ async fn what_was_erased_is_in_neither_the_file_nor_its_log_after_a_purge() {
     let words: [&[u8]; 3] = [b"LARGE-SEALED-BYTES", b"SMALL-SEALED-BYTES", b"FILED-SEALED-BYTES"];
     assert!(words.iter().all(|words| found(words)));
     let erases = [1, 2].map(|number| Erase { kind: KIND, id: put(number, 1, 0).id }).to_vec();
-    let second = Changeset { erases, blob_erases: vec![DocId([7; 16])], ..change(vec![], 2) };
-    store.commit(&writer, vec![second]).await.unwrap()[0].as_ref().unwrap();
+    write(&store, vec![Changeset { erases, blob_erases: vec![DocId([7; 16])], ..change(vec![], 2) }]).await.unwrap();
     store.purge().await.unwrap();
     assert!(!words.iter().any(|words| found(words)));
     assert!(found(&[3; 4000]), "what was not erased is there");

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wardkeep_ledger::{Class, Commitment, Discloses, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft, commitment::Label};
+use wardkeep_ledger::{Class, Commitment, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft, commitment::Label};
 use wardkeep_mongod::ReplicaSet;
 use wardkeep_store::transfer::{compare, copy, unfinished};
 use wardkeep_store::*;
@@ -52,15 +52,7 @@ fn event(number: u64) -> Draft {
 }
 
 fn change(puts: Vec<Put>, events: std::ops::Range<u64>) -> Changeset {
-    Changeset {
-        expects: vec![],
-        puts,
-        erases: vec![],
-        blobs: vec![],
-        blob_erases: vec![],
-        events: events.map(event).collect(),
-        discloses: Discloses::Nothing,
-    }
+    Changeset { puts, events: events.map(event).collect(), ..Changeset::default() }
 }
 
 fn writer(stream: &str, boot: u8) -> Writer {

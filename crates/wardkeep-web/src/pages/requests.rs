@@ -109,15 +109,18 @@ impl AskForm {
         }
     }
     /// Where the act itself begins.
-    fn back(&self) -> &'static str {
-        match self.kind.as_str() {
+    fn back(&self) -> String {
+        let path = match self.kind.as_str() {
             "grant_role" => "/accounts/invite",
             "reset_factor" => "/accounts",
             "export_log" => "/log",
             "make_service" => "/services/new",
-            "erase_patient" => "/patients",
+            "erase_patient" => {
+                return PatientId::parse(&self.patient).map_or_else(|| "/patients".to_owned(), |id| format!("/patients/{id}/details"));
+            }
             _ => "/stroke/export",
-        }
+        };
+        path.to_owned()
     }
 }
 
@@ -201,7 +204,7 @@ struct AskPage {
     title: String,
     consequence: &'static str,
     lines: Lines,
-    back: &'static str,
+    back: String,
 }
 
 fn ask_page(signed: &Signed, kind: &RequestKind, lines: Lines) -> AskPage {
@@ -217,21 +220,6 @@ fn ask_page(signed: &Signed, kind: &RequestKind, lines: Lines) -> AskPage {
     }
 }
 
-/// The form that asks for erasing this patient: nobody erases alone.
-pub async fn ask_to_erase(signed: Signed, Path(patient): Path<String>) -> Response {
-    let found = match patient_id(&patient) {
-        Ok(patient) => signed.web.app.demographics(&signed.ctx, patient).await,
-        Err(error) => Err(error),
-    };
-    match found {
-        Ok(PatientView { patient, .. }) => {
-            let lines = vec![("Name", patient.banner_name()), ("MRN", patient.mrn.display())];
-            render(&ask_page(&signed, &RequestKind::ErasePatient { patient: patient.id }, lines))
-        }
-        Err(error) => signed.fail(&error),
-    }
-}
-
 /// The form that asks, in place of what one person may not do alone.
 pub(crate) fn ask_instead(signed: &Signed, kind: &RequestKind, error: &Error) -> Response {
     let mut response = render(&ask_page(signed, kind, lines(kind)));
@@ -239,8 +227,28 @@ pub(crate) fn ask_instead(signed: &Signed, kind: &RequestKind, error: &Error) ->
     response
 }
 
+/// The form that asks for erasing this patient: it always says whom.
+async fn erase_page(signed: &Signed, patient: &str) -> Result<AskPage> {
+    let PatientView { patient, .. } = signed.web.app.demographics(&signed.ctx, patient_id(patient)?).await?;
+    let lines = vec![("Name", patient.banner_name()), ("MRN", patient.mrn.display())];
+    Ok(ask_page(signed, &RequestKind::ErasePatient { patient: patient.id }, lines))
+}
+
+pub async fn ask_to_erase(signed: Signed, Path(patient): Path<String>) -> Response {
+    match erase_page(&signed, &patient).await {
+        Ok(page) => render(&page),
+        Err(error) => signed.fail(&error),
+    }
+}
+
 /// The form again, with what is wrong with it.
-fn ask_again(signed: &Signed, form: AskForm, errors: FormErrors) -> Response {
+async fn ask_again(signed: &Signed, form: AskForm, errors: FormErrors) -> Response {
+    if form.kind == "erase_patient" {
+        return match erase_page(signed, &form.patient).await {
+            Ok(page) => render_invalid(&AskPage { page: page.page.failed(), errors, form, ..page }),
+            Err(error) => signed.fail(&error),
+        };
+    }
     let lines = [("Name", &form.name), ("Person", &form.display_name), ("Email", &form.email), ("Patient", &form.mrn)];
     let lines = lines.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.clone())).collect();
     render_invalid(&AskPage {
@@ -261,8 +269,8 @@ pub async fn ask(Posted { signed, form }: Posted<AskForm>) -> Response {
     };
     match asked {
         Ok(_) => done(&signed.web, "/requests", "approval-asked"),
-        Err(Error::Invalid(errors)) => ask_again(&signed, form, errors.into()),
-        Err(error) => fail_or_confirm(&signed, &error, form.back()),
+        Err(Error::Invalid(errors)) => ask_again(&signed, form, errors.into()).await,
+        Err(error) => fail_or_confirm(&signed, &error, &form.back()),
     }
 }
 
@@ -373,8 +381,7 @@ async fn template(signed: &Signed, request: &str, note: String, errors: FormErro
     let page = signed.page("Request");
     let mut lines = lines(&view.request.kind);
     if let RequestKind::ErasePatient { .. } = view.request.kind {
-        let erased = "A patient who was erased".to_owned();
-        lines.push(("Patient", if view.patient.is_empty() { erased } else { view.patient.clone() }));
+        lines.push(("Patient", view.patient.clone().unwrap_or_else(|| "A patient who was erased".to_owned())));
     }
     Ok(DetailPage {
         page: if errors.is_empty() { page } else { page.failed() },

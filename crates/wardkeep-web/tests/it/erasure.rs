@@ -5,8 +5,9 @@ use wardkeep_app::{Ctx, Error, kinds};
 use wardkeep_domain::account::Role;
 use wardkeep_domain::account::proxy::ProxyForm;
 use wardkeep_domain::emergency::EmergencyForm;
+use wardkeep_domain::stroke::Filter;
 use wardkeep_domain::{LogEventId, PatientId, RequestId};
-use wardkeep_store::{Owner, Seq, Store};
+use wardkeep_store::{DocId, Owner, Seq, Store};
 
 use crate::site::{Answer, NEAR_FAMILY, NEAR_MRN, Person, Site, patient_form};
 
@@ -79,6 +80,11 @@ async fn ask_on_the_page(site: &Site, who: &Person, patient: PatientId) -> Strin
     assert_eq!(page.status, 200, "{}", page.text());
     let text = page.text();
     assert!(text.contains(NEAR_FAMILY.to_uppercase().as_str()), "the page names whom: {text}");
+    let short = [("kind", "erase_patient"), ("patient", &patient.to_string()), ("reason", "Too short")];
+    let again = site.post(who, "/requests/ask", &short).await;
+    assert_eq!(again.status, 422);
+    let text = again.text();
+    assert!(text.contains(&NEAR_FAMILY.to_uppercase()) && text.contains("Too short"), "nothing is lost, and it still says whom: {text}");
     let asked = site.post(who, "/requests/ask", &[("kind", "erase_patient"), ("patient", &patient.to_string()), ("reason", REASON)]).await;
     assert_eq!((asked.status.as_u16(), asked.header("location")), (303, "/requests"), "{}", asked.text());
     let listed = site.get(Some(who), "/requests").await.text();
@@ -100,6 +106,8 @@ async fn a_patient_is_erased_by_two_and_is_gone_for_everybody() {
     }
     let doctor = site.person(Role::Doctor);
     assert_eq!(site.get(Some(doctor), &format!("/patients/{}", site.near)).await.status, 200, "an open request erases nothing");
+    let ctx = site.ctx(doctor).await;
+    assert_eq!(site.app.stroke_summary(&ctx, &Filter::default()).await.unwrap().rows, 1);
     assert_eq!(site.post(privacy, &format!("{request}/approve"), &[]).await.status, 303);
     let done: Answer = site.post(registrar, &format!("{request}/use"), &[]).await;
     assert_eq!(done.status, 303, "{}", done.text());
@@ -110,7 +118,10 @@ async fn a_patient_is_erased_by_two_and_is_gone_for_everybody() {
         gone_for(&site, who, site.near).await;
     }
     assert!(!site.get(Some(doctor), "/").await.text().contains(NEAR_FAMILY));
-    assert_eq!(site.get(Some(doctor), "/stroke").await.status, 200);
+    let ctx = site.ctx(doctor).await;
+    assert!(site.app.list_assessments(&ctx, &Filter::default(), None).await.unwrap().items.is_empty());
+    assert_eq!(site.app.stroke_summary(&ctx, &Filter::default()).await.unwrap().rows, 0);
+    assert_eq!(site.get(Some(&other), &format!("/patients/{}", site.far)).await.status, 200, "others stay");
     let patient = site.person(Role::Patient);
     assert_eq!(site.get(Some(patient), "/").await.header("location"), "/sign-in", "their session has ended");
     let again = site.knock("/sign-in", &[("email", &patient.email), ("password", crate::site::PASSWORD)]).await;
@@ -142,7 +153,7 @@ async fn an_erasure_that_is_cut_off_anywhere_is_unreadable_at_once_and_finished_
             let used = site.app.use_request(&registrar, request).await;
             store.mend();
             // Which commits go into one batch is not told; that the act itself is whole or not at all, is.
-            let begun = site.app.erased_patients().await.unwrap().contains(&patient);
+            let begun = site.control.get(kinds::TOMBSTONE, DocId(patient.bytes())).await.unwrap().is_some();
             assert_eq!(begun, used.is_ok(), "{side} {commits}: {:?}", used.err());
             let read = site.app.open_chart(&doctor, patient).await;
             let write = site.app.write_record(&doctor, patient, &crate::site::record_form("Late", "Text")).await;
@@ -201,19 +212,15 @@ async fn a_legal_hold_keeps_a_record_until_it_is_lifted() {
 }
 
 #[tokio::test]
-async fn a_restored_backup_is_told_of_erasures_that_it_does_not_know() {
+async fn an_account_that_is_somebodys_proxy_too_stays_and_forgets_its_own_patient() {
     let site = Site::open().await;
-    fill_near(&site).await;
-    let erased = [site.near, PatientId::from_bytes([9; 16])];
-    assert_eq!(site.app.erase_again(&site.visit(), &erased).await.unwrap(), 2);
+    let (patient, registrar) = (site.person(Role::Patient), site.ctx(site.person(Role::Registrar)).await);
+    site.app.grant_proxy(&registrar, site.far, &ProxyForm { email: patient.email.clone(), ..ProxyForm::default() }).await.unwrap();
+    let (registrar, request) = approved(&site, site.near).await;
+    assert!(matches!(site.app.use_request(&registrar, request).await, Ok(Used::PatientErased)));
     nothing_is_left(&site, site.near).await;
-    gone_for(&site, site.person(Role::Doctor), site.near).await;
-    assert_eq!(site.app.erase_again(&site.visit(), &erased).await.unwrap(), 0, "done already");
-    let mut known = site.app.erased_patients().await.unwrap();
-    known.sort_unstable();
-    let mut expected = erased.to_vec();
-    expected.sort_unstable();
-    assert_eq!(known, expected);
-    let other = site.sign_in_again(&site.other).await;
-    assert_eq!(site.get(Some(&other), &format!("/patients/{}", site.far)).await.status, 200, "others stay");
+    let account = site.app.account_by_email(&site.operator(), &patient.email).await.unwrap().account;
+    assert_eq!((account.patient, account.proxies.len()), (None, 1));
+    let others = site.get(Some(patient), "/my/others").await;
+    assert_eq!(others.status, 200, "{}", others.text());
 }
