@@ -26,7 +26,7 @@ use crate::{App, Ctx, Error, Result, Visit, kinds};
 /// Name of the job in the log.
 const JOB: &str = "erasure";
 /// Documents erased in one commit.
-const AT_ONCE: usize = 500;
+pub(crate) const AT_ONCE: usize = 500;
 /// Unfinished erasures taken up in one go.
 const UNFINISHED_MAX: usize = 20;
 
@@ -103,6 +103,27 @@ impl App {
         let Some(document) = self.store(side).get(kinds::TOMBSTONE, DocId(patient.bytes())).await? else { return Ok(None) };
         let opened = self.open_own_doc(side.name(), Purpose::Staff, &document)?;
         Ok(Some((opened.version, opened.body)))
+    }
+
+    /// Replays erasures that a restored backup does not know of. Gives how many it did.
+    ///
+    /// # Errors
+    /// `Unavailable`; what was done stays done, and doing it again goes on.
+    pub async fn erase_again(&self, visit: &Visit, erased: &[PatientId]) -> Result<usize> {
+        let ctx = self.job(visit, JOB);
+        let mut done = 0;
+        for &patient in erased {
+            if self.tombstone(Side::Control, patient).await?.is_none() {
+                let permit = self.permit(&ctx, Action::RunJob, Resource::Hospital).await?;
+                let act = Act::by(self, Side::Control, &ctx, Class::PatientErased).permit(&permit).detail("step", "begun again");
+                let mut act = act.detail("patient", patient.to_string());
+                self.put_tombstone(&mut act, Side::Control, patient, 0, visit.now, None)?;
+                act.commit().await?;
+                done += 1;
+            }
+            self.finish_erasure(visit, patient).await?;
+        }
+        Ok(done)
     }
 
     /// Takes up erasures that were cut off. Called by the keeper.

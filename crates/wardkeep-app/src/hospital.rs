@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use wardkeep_ledger::{Class, StreamId};
 use wardkeep_policy::{Action, Policy, Resource};
-use wardkeep_store::{Committer, DocId, Owner, Store, Writer, transfer};
+use wardkeep_store::{Committer, DocId, Document, Owner, Store, Writer, transfer};
 use wardkeep_vault::{KeyProvider, Purpose, Vault};
 
 use crate::act::{Act, Side, Who};
+use crate::envelope::Envelope;
 use crate::keys::KeyCache;
 use crate::policies::Site;
 use crate::{Error, Result, Visit, kinds};
@@ -97,6 +98,8 @@ pub struct Inner {
     pub(crate) pace: crate::pace::Pace,
     /// See [`App::set_idle_ms`].
     pub(crate) idle_ms: std::sync::atomic::AtomicI64,
+    /// See [`App::expect_backups`]; 0 is never.
+    pub(crate) backup_hours: std::sync::atomic::AtomicU32,
 }
 
 /// The parts that the composition root brings.
@@ -122,6 +125,30 @@ pub const NODE: &str = "main";
 fn stream(side: Side, node: &str) -> Result<StreamId> {
     let name = format!("{}.{node}", side.name());
     StreamId::parse(&name).map_err(|error| Error::Refused(format!("{node} cannot be the name of a node: {error}")))
+}
+
+/// What the root key opens first.
+pub(crate) struct Unlocked {
+    vault: Vault,
+    pub(crate) hospital: Hospital,
+    /// Of the log's signing key.
+    seed: [u8; 32],
+}
+
+pub(crate) async fn unlock(control: &dyn Store, provider: &dyn KeyProvider) -> Result<Unlocked> {
+    let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
+    let started = !control.streams().await?.is_empty();
+    let vault = crate::root_key::unlock(control, provider).await?.ok_or_else(|| {
+        if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }
+    })?;
+    let context = |document: &Document| crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0);
+    let hospital = control.get(kinds::HOSPITAL, ZERO).await?.ok_or_else(incomplete)?;
+    let signing = control.get(kinds::SIGNING_KEY, ZERO).await?.ok_or_else(incomplete)?;
+    let hospital = vault.open_own(Purpose::Staff, &context(&hospital), &hospital.sealed)?;
+    let seed = vault.open_own(Purpose::Signing, &context(&signing), &signing.sealed)?;
+    let hospital: Envelope<Hospital> = serde_json::from_slice(&hospital).map_err(|_| Error::Integrity)?;
+    let seed: Envelope<[u8; 32]> = serde_json::from_slice(&seed).map_err(|_| Error::Integrity)?;
+    Ok(Unlocked { vault, hospital: hospital.body, seed: seed.body })
 }
 
 impl App {
@@ -172,30 +199,13 @@ impl App {
     }
 
     async fn open_sealed(parts: Parts, site: Site, visit: &Visit) -> Result<App> {
-        let incomplete = || Error::Unavailable("the control store is incomplete: restore it from a backup".to_owned());
         for (store, name) in [(&parts.control, kinds::CONTROL), (&parts.records, kinds::RECORDS)] {
             if transfer::unfinished(store.as_ref()).await? {
                 let fix = "run “wardkeep store copy” again until it ends";
                 return Err(Error::Unavailable(format!("the {name} store is a copy that was cut off: {fix}")));
             }
         }
-        let started = !parts.control.streams().await?.is_empty();
-        let vault = crate::root_key::unlock(parts.control.as_ref(), parts.provider.as_ref()).await?.ok_or_else(|| {
-            if started { incomplete() } else { Error::Refused("there is no hospital here yet: run `wardkeep init` first".to_owned()) }
-        })?;
-        let read = |document: Option<wardkeep_store::Document>| document.ok_or_else(incomplete);
-        let (hospital, seed) = {
-            let context = |document: &wardkeep_store::Document| {
-                crate::envelope::context(kinds::CONTROL, document.kind, document.id, document.version.0)
-            };
-            let hospital = read(parts.control.get(kinds::HOSPITAL, ZERO).await?)?;
-            let signing = read(parts.control.get(kinds::SIGNING_KEY, ZERO).await?)?;
-            let hospital = vault.open_own(Purpose::Staff, &context(&hospital), &hospital.sealed)?;
-            let seed = vault.open_own(Purpose::Signing, &context(&signing), &signing.sealed)?;
-            let hospital: crate::envelope::Envelope<Hospital> = serde_json::from_slice(&hospital).map_err(|_| Error::Integrity)?;
-            let seed: crate::envelope::Envelope<[u8; 32]> = serde_json::from_slice(&seed).map_err(|_| Error::Integrity)?;
-            (hospital.body, seed.body)
-        };
+        let Unlocked { vault, hospital, seed } = unlock(parts.control.as_ref(), parts.provider.as_ref()).await?;
         let app = Self::assemble(parts, vault, hospital, &seed, site, visit)?;
         app.check_rollback().await?;
         app.sweep().await?;
@@ -241,6 +251,7 @@ impl App {
             checked: crate::integrity::Checked::default(),
             pace: crate::pace::Pace::default(),
             idle_ms: std::sync::atomic::AtomicI64::new(wardkeep_domain::account::session::IDLE_MS),
+            backup_hours: std::sync::atomic::AtomicU32::new(0),
         })))
     }
 

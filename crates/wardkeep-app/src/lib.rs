@@ -9,6 +9,7 @@ pub mod access;
 pub mod accounts;
 pub mod act;
 pub mod audit;
+pub mod backups;
 pub mod care;
 pub mod charts;
 pub mod clear;

@@ -40,7 +40,7 @@ impl Line {
     pub fn warning(what: &str, words: impl Into<String>, fix: &str) -> Self {
         Self { what: what.to_owned(), health: Health::Warning, words: words.into(), fix: fix.to_owned() }
     }
-    fn failing(what: &str, words: impl Into<String>, fix: &str) -> Self {
+    pub(crate) fn failing(what: &str, words: impl Into<String>, fix: &str) -> Self {
         Self { what: what.to_owned(), health: Health::Failing, words: words.into(), fix: fix.to_owned() }
     }
 }
@@ -95,11 +95,7 @@ impl App {
         if self.hospital().demo {
             lines.push(Line::warning("Demo", "This is a throw-away hospital with known passwords.", "Keep no real data in it."));
         }
-        lines.push(Line::warning(
-            "Backups",
-            "This version makes none.",
-            "Copy the data directory while the server is stopped, and keep root.key apart from it.",
-        ));
+        lines.push(self.backup_line(ctx.now()).await?);
         lines.push(Line::ok("Version", format!("Wardkeep {}.", env!("CARGO_PKG_VERSION"))));
         Ok(lines)
     }

@@ -155,7 +155,7 @@ impl Standing {
 }
 
 /// The background jobs there are.
-pub const JOBS: [&str; 4] = ["keeper", "integrity-check", "stroke-projection", "erasure"];
+pub const JOBS: [&str; 5] = ["keeper", "integrity-check", "stroke-projection", "erasure", "backup"];
 
 /// Somebody who may ask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,5 +1,6 @@
 //! The command line: names, options, help. Nothing is decided here.
 
+mod backup;
 mod policy;
 
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wardkeep_app::pace::{CHARTS_PER_MINUTE, EXPORTS_PER_MINUTE, SEARCHES_PER_MINUTE};
 
+pub(crate) use backup::{Backup, From, Opens};
 pub(crate) use policy::{Explain, Policy};
 
 const EXIT_CODES: &str = "Exit codes:
@@ -90,6 +92,9 @@ pub(crate) enum Command {
     /// The root key: which one it is, a new one in its place, shares of it on paper
     #[command(after_help = "Example:\n  wardkeep key status")]
     Key(In<Key>),
+    /// Backups: set up, make, list, check, bring back, try whether one would come back
+    #[command(after_help = "Example:\n  wardkeep backup setup --target /mnt/backup --identity /media/usb/backup.key")]
+    Backup(In<Backup>),
     /// The stores: what MongoDB holds, and moving a hospital from one engine to another
     #[command(after_help = "Example:\n  wardkeep store plan")]
     Store(In<Store>),

@@ -60,6 +60,30 @@ struct Settings {
     policies: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_on: Option<SignOn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<Backup>,
+}
+
+/// Where backups go, and how often (docs/backup.md).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backup {
+    pub target: String,
+    /// `age1…`; its identity lies elsewhere.
+    pub recipient: String,
+    #[serde(default = "a_day")]
+    pub every_hours: u32,
+    /// Months, this one among them, whose backups can be restored.
+    #[serde(default = "a_quarter")]
+    pub keep_months: u32,
+}
+
+fn a_day() -> u32 {
+    24
+}
+
+fn a_quarter() -> u32 {
+    3
 }
 
 /// The hospital's own sign-in service, as agreed with whoever runs it (docs/sign-in.md).
@@ -99,6 +123,7 @@ pub(crate) struct Home {
     /// Directory of the hospital's own policy files, when there is one.
     pub policies: Option<PathBuf>,
     pub sign_on: Option<SignOn>,
+    pub backup: Option<Backup>,
 }
 
 impl Home {
@@ -125,7 +150,7 @@ impl Home {
         // A directory that was named has to be there; the usual one need not.
         let usual = Some(data.join("policies")).filter(|usual| usual.is_dir());
         let policies = stores.policies.clone().or(settings.policies).or(usual);
-        Ok(Self { data, control, records, node, policies, sign_on: settings.sign_on })
+        Ok(Self { data, control, records, node, policies, sign_on: settings.sign_on, backup: settings.backup })
     }
 
     /// The same hospital in another directory.
@@ -142,7 +167,14 @@ impl Home {
             node: self.node.clone(),
             policies: self.policies.clone(),
             sign_on: self.sign_on.clone(),
+            backup: self.backup.clone(),
         }
+    }
+
+    /// The same hospital in another directory, with nothing outside of it.
+    pub(crate) fn alone(&self, data: &Path) -> Self {
+        let paths = Paths::new(data);
+        Self { control: Address::File(paths.control()), records: Address::File(paths.records()), backup: None, ..self.beside(data) }
     }
 
     /// The same hospital with one store elsewhere; `None` when it has no store there.
@@ -176,12 +208,12 @@ impl Home {
         };
         let (control, records) = (address(&self.control, paths.control()), address(&self.records, paths.records()));
         let path = file(&self.data);
-        if control.is_none() && records.is_none() && !path.exists() {
+        if control.is_none() && records.is_none() && self.backup.is_none() && !path.exists() {
             return Ok(());
         }
         let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
         let Settings { node, policies, sign_on, .. } = read(&path)?;
-        let settings = Settings { control, records, node, policies, sign_on };
+        let settings = Settings { control, records, node, policies, sign_on, backup: self.backup.clone() };
         let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
         let beside = path.with_extension("toml.new");
         let mut options = std::fs::OpenOptions::new();
@@ -219,7 +251,7 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     // The parser's own text quotes the line, which may hold a password.
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-        let known = "it may set control, records, node and policies, each to a text in quotes, and the table [sign_on] of docs/sign-in.md";
+        let known = "it may set control, records, node and policies, each to a text in quotes, and the tables [sign_on] of docs/sign-in.md and [backup] of docs/backup.md";
         Failure::new(3, format!("{} cannot be understood at line {line}: {known}", path.display()))
     })
 }

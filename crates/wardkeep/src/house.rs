@@ -12,8 +12,9 @@ use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::date::Moment;
 use wardkeep_store::mongo::Claim;
 use wardkeep_store::{MongoStore, SqliteOptions, SqliteStore, Store};
-use wardkeep_vault::KeyFile;
+use wardkeep_vault::{KeyFile, KeyProvider};
 
+use crate::backups;
 use crate::home::{Address, Home};
 use crate::out::Failure;
 use crate::policies;
@@ -86,6 +87,11 @@ fn unfinished(home: &Home) -> Failure {
     Failure::new(4, format!("making this hospital was cut off, and nothing is in it: remove {files}, then run “wardkeep init” again"))
 }
 
+/// Id of the root key in this directory.
+pub(crate) fn root_key_id(home: &Home) -> Result<String, Failure> {
+    Ok(KeyFile::open(&home.paths().root_key())?.key_id())
+}
+
 /// Both stores, and the claims of this node on those that others may share.
 struct Stores {
     control: Arc<dyn Store>,
@@ -120,7 +126,7 @@ async fn open_store(address: &Address, node: &str, entropy: &Entropy, claims: &m
     })
 }
 
-async fn release(claims: Vec<Claim>) {
+pub(crate) async fn release(claims: Vec<Claim>) {
     for claim in claims {
         claim.release().await;
     }
@@ -139,13 +145,26 @@ pub(crate) async fn open(home: &Home) -> Result<House, Failure> {
             Failure::new(4, format!("there is no key file {}: {fix}", paths.root_key().display()))
         });
     }
+    if let Some(id) = backups::restoring(home)? {
+        let fix = format!("run “wardkeep backup restore {id}” again until it ends");
+        return Err(Failure::new(7, format!("bringing backup {id} back into {} was cut off: {fix}", home.data.display())));
+    }
+    open_as_it_is(home).await
+}
+
+/// The same while a restore is not finished: to finish it.
+pub(crate) async fn open_as_it_is(home: &Home) -> Result<House, Failure> {
+    let paths = home.paths();
     let site = policies::own(home.policies.as_deref())?;
     let provider = KeyFile::open(&paths.root_key())?;
     let entropy = entropy()?;
     let Stores { control, records, claims } = stores(home, &entropy).await?;
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
     match App::open_with(parts, site, &visit(&entropy)).await {
-        Ok(app) => Ok(House { app, entropy, claims }),
+        Ok(app) => {
+            app.expect_backups(home.backup.as_ref().map(|backup| backup.every_hours));
+            Ok(House { app, entropy, claims })
+        }
         Err(error) => {
             release(claims).await;
             Err(if matches!(error, Error::Refused(_)) { unfinished(home) } else { error.into() })

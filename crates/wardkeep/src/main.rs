@@ -1,6 +1,7 @@
 //! The binary: reads the command line, brings clock, randomness and files, and calls the use
 //! cases. The only place that knows wall time, the operating system's randomness and exit codes.
 
+mod backups;
 mod cli;
 mod commands;
 mod home;
@@ -58,6 +59,7 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
         }
         Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
         Command::Key(key) => commands::key::run(&real(&key.stores)?, key.what, out).await,
+        Command::Backup(backup) => commands::backup::run(&real(&backup.stores)?, backup.what, out).await,
         Command::Store(store) => commands::store::run(|| real(&store.stores), store.what, out).await,
         Command::Policy(policy) => commands::policy::run(&real(&policy.stores)?, policy.what, out).await,
         Command::Completions { shell } => {

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use wardkeep_app::Error;
+use wardkeep_backup::BackupError;
 use wardkeep_store::StoreError;
 use wardkeep_vault::ProviderError;
 
@@ -62,6 +63,19 @@ impl From<StoreError> for Failure {
             claimed @ StoreError::Claimed { .. } => Self::new(6, claimed.to_string()),
             error => Self::new(7, error.to_string()),
         }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let code = match &error {
+            BackupError::Key(_) => 3,
+            BackupError::NotFound { .. } => 4,
+            BackupError::Damaged { .. } | BackupError::Expired { .. } => 5,
+            BackupError::Target { .. } | BackupError::Unfit(_) => 7,
+            BackupError::Store(_) => 7,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

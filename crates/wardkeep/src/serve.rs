@@ -11,6 +11,7 @@ use wardkeep_app::{App, Entropy};
 use wardkeep_web::server::Times;
 use wardkeep_web::{Settings, Web};
 
+use crate::backups;
 use crate::cli::Serve;
 use crate::home::Home;
 use crate::house::{self, House, SystemClock};
@@ -27,7 +28,7 @@ pub(crate) async fn run(home: &Home, options: &Serve, out: &Out) -> Result<(), F
     house.app.set_idle_ms(idle_ms(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
     let origin = settings.origin.clone();
-    serve(house, listener, settings, |address| {
+    serve(home, house, listener, settings, |address| {
         let link = setup.map(|token| format!("{origin}/setup/{token}"));
         let mut text = format!("Wardkeep serves {origin} (listening on {address}). Ctrl-C ends it.");
         if let Some(link) = &link {
@@ -72,15 +73,23 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 }
 
 /// Serves until the process is told to stop; then drains, signs the log and closes the stores.
-pub(crate) async fn serve(house: House, listener: TcpListener, settings: Settings, ready: impl FnOnce(SocketAddr)) -> Result<(), Failure> {
+pub(crate) async fn serve(
+    home: &Home,
+    house: House,
+    listener: TcpListener,
+    settings: Settings,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::new(1, format!("the listener has no address: {error}")))?;
     let web = Web::new(house.app.clone(), Arc::new(SystemClock), house.entropy.clone(), settings);
     let router = wardkeep_web::router(web);
     panics_say_where_alone();
     let keeper = tokio::spawn(keep(house.app.clone(), house.entropy.clone()));
+    let backups = tokio::spawn(backups::keep(home.clone(), house.app.clone(), house.entropy.clone()));
     ready(address);
     wardkeep_web::server::serve(listener, router, Times::default(), told_to_stop()).await;
     keeper.abort();
+    backups.abort();
     house.close().await
 }
 

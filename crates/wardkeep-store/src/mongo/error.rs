@@ -32,6 +32,8 @@ const AUTHENTICATION_FAILED: i32 = 18;
 const OUT_OF_DISK_SPACE: i32 = 14_031;
 const NAMESPACE_EXISTS: i32 = 48;
 const TOO_LARGE_FOR_CACHE: i32 = 388;
+const SNAPSHOT_TOO_OLD: i32 = 239;
+const SNAPSHOT_GONE: i32 = 246;
 const DUPLICATE_KEY: i32 = 11_000;
 const WRITE_CONFLICT: i32 = 112;
 
@@ -83,6 +85,11 @@ impl Fail {
                 Some(TOO_LARGE_FOR_CACHE) => {
                     let cause = "the change is too large for its cache in one piece".to_owned();
                     let fix = "give mongod more memory (--wiredTigerCacheSizeGB), or send less at once".to_owned();
+                    StoreError::Unfit { place, cause, fix }
+                }
+                Some(SNAPSHOT_TOO_OLD | SNAPSHOT_GONE) => {
+                    let cause = "it no longer shows the moment at which this began".to_owned();
+                    let fix = "let it look back further: --setParameter minSnapshotHistoryWindowInSeconds=7200".to_owned();
                     StoreError::Unfit { place, cause, fix }
                 }
                 _ => StoreError::Engine { doing, cause: format!("{place}: {}", cause(&error)) },

@@ -12,7 +12,7 @@ use super::place::Place;
 use super::read::{self, Found};
 use super::rows::{self, Fields, bin, signed};
 use super::schema::{BLOB, CHECKPOINT, CLOCK, COUNTER, DOCUMENT, HOUSE, LEDGER, SEGMENT, SEQUENCE, STREAM, TILE, UNIQUE};
-use crate::contract::{DocId, Kind, Owner, Seq, Term};
+use crate::contract::{DocId, Kind, Owner, Seq, StoreError, Term};
 use crate::inspect::{Beside, BlobShape, FLAWS_MAX, Flaw};
 
 pub(crate) async fn beside(place: &Place, after: Seq, limit: usize) -> Found<Vec<Beside>> {
@@ -48,12 +48,13 @@ pub(crate) async fn blob(place: &Place, id: DocId) -> Found<Option<BlobShape>> {
     let mut options = mongodb::options::FindOptions::default();
     (options.projection, options.sort) = (Some(doc! { "_id": 1 }), Some(doc! { "_id": 1 }));
     let filter = doc! { "_id": { "$gte": rows::segment_id(id, 0), "$lte": rows::segment_id(id, u32::MAX) } };
-    let mut cursor = place.database.collection::<RawDocumentBuf>(SEGMENT).find(filter).with_options(options).await?;
     let mut segments = Vec::new();
-    while cursor.advance().await? {
-        let number = Fields(cursor.current()).bytes("_id")?.last_chunk().ok_or_else(|| rows::changed("_id"))?;
+    let number = |row: Fields<'_>| {
+        let number = row.bytes("_id")?.last_chunk().ok_or_else(|| rows::changed("_id"))?;
         segments.push(u32::from_be_bytes(*number));
-    }
+        Ok(())
+    };
+    read::each(place, SEGMENT, filter, options, number).await?;
     Ok(Some(BlobShape { owner, segments }))
 }
 
@@ -63,7 +64,12 @@ pub(crate) async fn clock(place: &Place, after: Option<i64>, limit: usize) -> Fo
     read::all(place, CLOCK, filter, doc! { "_id": 1 }, limit, |row| Ok((row.time("_id")?, Seq(row.number("seq")?)))).await
 }
 
+/// Of the store as it is now: counts and sums are not taken from a snapshot.
 pub(crate) async fn flaws(place: &Place) -> Found<Vec<Flaw>> {
+    if place.snapshot.is_some() {
+        let cause = "a snapshot's bookkeeping is not looked through".to_owned();
+        return Err(StoreError::Unfit { place: place.name.clone(), cause, fix: "look through the store itself".to_owned() }.into());
+    }
     let mut flaws = Vec::new();
     for (words, collection, pipeline) in never() {
         let mut found = place.database.collection::<Row>(collection).aggregate(pipeline).await?;

@@ -71,6 +71,18 @@ impl MongoStore {
         Ok(Self { place, node: node.to_owned(), writing: Mutex::default() })
     }
 
+    /// The store as it is now, to read from end to end: later commits do not show. The server keeps what
+    /// it shows for `minSnapshotHistoryWindowInSeconds`; see `docs/mongodb.md`.
+    ///
+    /// # Errors
+    /// As [`MongoStore::open_existing`].
+    pub async fn open_snapshot(address: &str) -> Result<Self, StoreError> {
+        let place = Place::connect_snapshot(address).await?;
+        // The server takes the snapshot with the first read.
+        in_time(read::health(&place)).await.map_err(|fail| fail.at(&place.name, "opening a snapshot"))?;
+        Ok(Self { place, node: "snapshot".to_owned(), writing: Mutex::default() })
+    }
+
     /// Claims the streams of this node for this run, a random id. Waits a few seconds for the claim
     /// of a run that was killed to lapse.
     ///

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mongodb::bson::doc;
 use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::{Client, ClientSession, Database};
+use tokio::sync::Mutex;
 
 use super::error::Fail;
 use super::primary::Elections;
@@ -31,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) database: Database,
     pub(crate) name: String,
     pub(crate) elections: Arc<Elections>,
+    /// Reads through this place see one moment.
+    pub(crate) snapshot: Option<Arc<Mutex<ClientSession>>>,
 }
 
 impl std::fmt::Debug for Place {
@@ -70,6 +73,19 @@ impl Place {
     /// Connects and makes sure that this is a replica set or a sharded cluster that can keep the
     /// contract.
     pub(crate) async fn connect(address: &str) -> Result<Self, StoreError> {
+        Self::reading(address, Some(ReadConcern::majority())).await
+    }
+
+    /// The same, seen as it is at the first read. A snapshot is a read concern of its own, and the driver
+    /// would send both.
+    pub(crate) async fn connect_snapshot(address: &str) -> Result<Self, StoreError> {
+        let place = Self::reading(address, None).await?;
+        let session = place.client.start_session().snapshot(true).await;
+        let session = session.map_err(|error| Fail::from(error).at(&place.name, "opening a snapshot"))?;
+        Ok(Self { snapshot: Some(Arc::new(Mutex::new(session))), ..place })
+    }
+
+    async fn reading(address: &str, concern: Option<ReadConcern>) -> Result<Self, StoreError> {
         let shown = redacted(address);
         if address.starts_with("mongodb+srv://") {
             return Err(unfit(&shown, "addresses by SRV record are not followed", "name the hosts: mongodb://host1,host2,host3/database"));
@@ -84,7 +100,7 @@ impl Place {
         options.server_selection_timeout.get_or_insert(SELECTION_TIME);
         options.connect_timeout.get_or_insert(CONNECT_TIME);
         options.heartbeat_freq.get_or_insert(HEARTBEAT);
-        options.read_concern = Some(ReadConcern::majority());
+        options.read_concern = concern;
         options.write_concern = Some(durable());
         // Reads go to the primary: a second member may lag behind what was acknowledged.
         options.selection_criteria = None;
@@ -93,7 +109,7 @@ impl Place {
         let client =
             Client::with_options(options).map_err(|_| unfit(&shown, "the options of the address cannot be used together", form))?;
         let database = client.database(&name);
-        let place = Self { client, database, name: shown, elections };
+        let place = Self { client, database, name: shown, elections, snapshot: None };
         in_time(place.check()).await.map_err(|fail| fail.at(&place.name, "connecting to the database"))?;
         Ok(place)
     }

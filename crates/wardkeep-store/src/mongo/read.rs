@@ -29,12 +29,38 @@ pub(crate) async fn all<T>(
     options.limit = Some(rows::limit(limit));
     options.batch_size = Some(u32::try_from(limit).unwrap_or(u32::MAX).min(BATCH));
     options.sort = (!sort.is_empty()).then_some(sort);
-    let mut cursor = place.database.collection::<RawDocumentBuf>(collection).find(filter).with_options(options).await?;
     let mut found = Vec::new();
-    while cursor.advance().await? {
-        found.push(make(Fields(cursor.current()))?);
-    }
+    each(place, collection, filter, options, |row| {
+        found.push(make(row)?);
+        Ok(())
+    })
+    .await?;
     Ok(found)
+}
+
+/// Hands every row of a query on, from the place's snapshot when it has one.
+pub(crate) async fn each(
+    place: &Place,
+    collection: &str,
+    filter: Row,
+    options: FindOptions,
+    mut row: impl FnMut(Fields<'_>) -> Found<()>,
+) -> Found<()> {
+    let find = place.database.collection::<RawDocumentBuf>(collection);
+    let find = find.find(filter).with_options(options);
+    let Some(session) = &place.snapshot else {
+        let mut cursor = find.await?;
+        while cursor.advance().await? {
+            row(Fields(cursor.current()))?;
+        }
+        return Ok(());
+    };
+    let mut session = session.lock().await;
+    let mut cursor = find.session(&mut *session).await?;
+    while cursor.advance(&mut session).await? {
+        row(Fields(cursor.current()))?;
+    }
+    Ok(())
 }
 
 /// Rows that one answer of the server may hold; it ends an answer at 16 MiB by itself.
@@ -43,7 +69,11 @@ const BATCH: u32 = 2048;
 const EVERY: usize = i64::MAX as usize;
 
 pub(crate) async fn one<T>(place: &Place, collection: &str, filter: Row, make: impl Fn(Fields<'_>) -> Found<T>) -> Found<Option<T>> {
-    let row = place.database.collection::<RawDocumentBuf>(collection).find_one(filter).await?;
+    let rows = place.database.collection::<RawDocumentBuf>(collection);
+    let row = match &place.snapshot {
+        None => rows.find_one(filter).await?,
+        Some(session) => rows.find_one(filter).session(&mut *session.lock().await).await?,
+    };
     row.map(|row| make(Fields(&row))).transpose()
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use wardkeep_ledger::Leaf;
 use wardkeep_ledger::tree::TILE_WIDTH;
 
-use super::read::Found;
+use super::read::{self, Found};
 use super::rows::{self, signed, unsigned};
 use super::schema;
 use crate::contract::{DocId, Kind, Owner, Seq, Term};
@@ -40,8 +40,7 @@ pub(crate) fn sequence(db: &Connection) -> Found<Seq> {
 }
 
 pub(crate) fn blob(db: &Connection, id: DocId) -> Found<Option<BlobShape>> {
-    // One snapshot for both.
-    let db = db.unchecked_transaction()?;
+    let _snapshot = read::snapshot(db)?;
     let mut statement = db.prepare_cached("SELECT owner FROM blob WHERE id = ?1 AND recorded = 1")?;
     let Some(owner) = statement.query_row([id.0], |row| Ok(Owner(row.get(0)?))).optional()? else { return Ok(None) };
     let mut statement = db.prepare_cached("SELECT segment FROM blob_segment WHERE id = ?1 ORDER BY segment")?;
@@ -95,7 +94,7 @@ const NEVER: &[(&str, &str)] = &[
 
 pub(crate) fn flaws(db: &Connection) -> Found<Vec<Flaw>> {
     // One snapshot for everything.
-    let db = &db.unchecked_transaction()?;
+    let _snapshot = read::snapshot(db)?;
     let mut flaws = Vec::new();
     if !schema::is_ours(db)? {
         flaws.push(Flaw::Store("its tables, indexes or triggers are not those of a wardkeep store".to_owned()));

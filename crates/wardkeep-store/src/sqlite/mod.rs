@@ -100,11 +100,27 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`], and when the schema is older than this program's.
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        Self::reading(path, SqliteOptions::default().readers)
+    }
+
+    fn reading(path: &Path, readers: usize) -> Result<Self, StoreError> {
         if !path.is_file() {
             return Err(StoreError::NotAStore { path: path.display().to_string(), cause: "there is no such file".to_owned() });
         }
-        let readers = Readers::open(path, SqliteOptions::default().readers)?;
+        let readers = Readers::open(path, readers)?;
         Ok(Self { path: path.to_owned(), readers, writer: None, thread: None, marks: Arc::default(), _claim: None })
+    }
+
+    /// The store as it is now, to read from end to end: later commits of a running server do not show.
+    /// Its write-ahead log grows for as long as this one is open.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open_read_only`].
+    pub fn open_snapshot(path: &Path) -> Result<Self, StoreError> {
+        let store = Self::reading(path, 1)?;
+        let begun = store.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).first().map(read::stand_still);
+        begun.transpose().map_err(|fail| fail.at(path, "opening a snapshot"))?;
+        Ok(store)
     }
 
     async fn read<T: Send + 'static>(

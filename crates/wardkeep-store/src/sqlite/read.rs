@@ -1,6 +1,6 @@
 //! Every query that only reads. The cost of each follows what it returns, not what is stored.
 
-use rusqlite::{Connection, OptionalExtension, Params, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Params, Transaction, params, params_from_iter, types::Value};
 use wardkeep_ledger::{EventId, Hash, Head, StreamId, tree::TileId};
 
 use super::error::{Fail, damaged};
@@ -15,12 +15,23 @@ pub(crate) fn get(db: &Connection, kind: Kind, id: DocId) -> Found<Option<Docume
     Ok(db.prepare_cached(&sql)?.query_row(params![kind.0, id.0], rows::document).optional()?)
 }
 
+/// What this connection reads from now on is what is there now.
+pub(crate) fn stand_still(db: &Connection) -> Found<()> {
+    db.execute_batch("BEGIN")?;
+    // SQLite takes the snapshot with the first read.
+    health(db)
+}
+
+/// One snapshot for several queries; the connection's own when it stands still already.
+pub(crate) fn snapshot(db: &Connection) -> Found<Option<Transaction<'_>>> {
+    Ok(if db.is_autocommit() { Some(db.unchecked_transaction()?) } else { None })
+}
+
 pub(crate) fn get_many(db: &Connection, kind: Kind, ids: &[DocId]) -> Found<Vec<Document>> {
-    // One snapshot for all of them.
-    let snapshot = db.unchecked_transaction()?;
+    let _snapshot = snapshot(db)?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
-        found.extend(get(&snapshot, kind, *id)?);
+        found.extend(get(db, kind, *id)?);
     }
     Ok(found)
 }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use wardkeep_ledger::{Class, Commitment, Draft, EventId, Outcome, Salt, StreamId, SubjectDraft, commitment::Label};
 use wardkeep_mongod::ReplicaSet;
-use wardkeep_store::transfer::{compare, copy, unfinished};
+use wardkeep_store::transfer::{compare, copy, export, steps, unfinished};
 use wardkeep_store::*;
 
 const CHART: Kind = Kind(1);
@@ -306,6 +306,67 @@ async fn a_store_moves_to_mongodb_and_back() -> Result<()> {
     let told = copy(&filled().await?, &to, &quiet).await.unwrap_err().to_string();
     assert!(told.contains("its log is not the source's; name an empty store"), "{told}");
     ensure!(everything(&to).await? == before, "a refused target was changed");
+    Ok(())
+}
+
+/// Passes every portion on, as something that is no store: a backup.
+struct Passed<'a> {
+    nothing: MemoryStore,
+    on: &'a dyn Receive,
+}
+
+#[async_trait]
+impl Receive for Passed<'_> {
+    fn store(&self) -> &dyn Store {
+        &self.nothing
+    }
+    async fn receive(&self, rows: Rows) -> Result<(), StoreError> {
+        self.on.receive(rows).await
+    }
+}
+
+/// Exports a snapshot of a store that goes on meanwhile: what arrives is the store as it was.
+async fn exported(store: &dyn Store, snapshot: &dyn Store, folder: &TempDir) -> Result<()> {
+    let before = everything(store).await?;
+    let to = sqlite(folder, "exported.db")?;
+    let (passed, last) = (Passed { nothing: MemoryStore::new(), on: &to }, Mutex::new((0, 0)));
+    go_on(store).await?;
+    let whole = export(snapshot, &passed, &|done, total| *last.lock().unwrap() = (done, total)).await?;
+    assert_eq!(whole, WHOLE);
+    let total = steps(snapshot).await?;
+    assert_eq!(last.into_inner()?, (total, total));
+    ensure!(everything(snapshot).await? == before, "the snapshot moved");
+    ensure!(everything(store).await? != before, "the store did not go on");
+    // Checkpoints go another way.
+    to.checkpoint_put(&writer(EARLIER[0], 1).stream, "wardkeep\n907\n").await?;
+    assert_eq!(compare(snapshot, &to).await?, None);
+    ensure!(everything(&to).await? == before, "something was left behind");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_of_sqlite_is_exported_while_the_store_goes_on() -> Result<()> {
+    let folder = TempDir::new()?;
+    let store = sqlite(&folder, "records.db")?;
+    fill(&store).await?;
+    let snapshot = SqliteStore::open_snapshot(&folder.path().join("records.db"))?;
+    exported(&store, &snapshot, &folder).await?;
+    assert_eq!(snapshot.flaws().await?, vec![]);
+    drop(snapshot);
+    store.purge().await?;
+    assert_eq!(std::fs::metadata(folder.path().join("records.db-wal"))?.len(), 0, "the log can be emptied again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_of_mongodb_is_exported_while_the_store_goes_on() -> Result<()> {
+    let Some(set) = ReplicaSet::start(1).await? else { return Ok(()) };
+    let (folder, from) = (TempDir::new()?, filled().await?);
+    let store = MongoStore::open(&set.address("records"), "main").await?;
+    copy(&from, &store, &quiet).await?;
+    let snapshot = MongoStore::open_snapshot(&set.address("records")).await?;
+    exported(&store, &snapshot, &folder).await?;
+    assert!(snapshot.flaws().await.is_err(), "that would be answered from the store of now");
     Ok(())
 }
 

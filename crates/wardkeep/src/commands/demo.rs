@@ -29,7 +29,7 @@ pub(crate) async fn run(home: &Home, options: &Demo, out: &Out) -> Result<(), Fa
         return house.close().await;
     };
     let origin = settings.origin.clone();
-    serve::serve(house, listener, settings, |_| {
+    serve::serve(home, house, listener, settings, |_| {
         out.done(&format!("{text}\nOpen {origin}   (Ctrl-C ends it)"), &json!({"origin": origin, "accounts": accounts}));
     })
     .await

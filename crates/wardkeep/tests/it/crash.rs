@@ -27,24 +27,24 @@ const LOAD_MS_MAX: u64 = 200;
 /// A start takes about this long; a kill during it comes at a random moment within it.
 const START_MS_MAX: u64 = 400;
 
-struct Ward {
-    _dir: TempDir,
-    data: PathBuf,
-    known: Known,
-    browser: Browser,
+pub(crate) struct Ward {
+    pub(crate) dir: TempDir,
+    pub(crate) data: PathBuf,
+    pub(crate) known: Known,
+    pub(crate) browser: Browser,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the real server has the wall clock, so its hospital must live now")]
-fn some_minutes_ago() -> i64 {
+pub(crate) fn some_minutes_ago() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap() - 300_000
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 /// A hospital with a signed-in doctor and patients in care.
-fn ward() -> Ward {
+pub(crate) fn ward() -> Ward {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("hospital");
     std::fs::create_dir(&data).unwrap();
@@ -56,7 +56,7 @@ fn ward() -> Ward {
         (known, form_token)
     });
     let browser = Browser { port: free_port(), session: known.tokens["doctor"].clone(), form_token };
-    Ward { _dir: dir, data, known, browser }
+    Ward { dir, data, known, browser }
 }
 
 /// Clients that write until the server is killed at `moment`; what was acknowledged meanwhile.
@@ -106,17 +106,17 @@ fn records_are_sound(data: &Path) -> u64 {
 }
 
 /// The text of every record and the name of every document, with how often it is there.
-fn texts(ward: &Ward) -> HashMap<String, usize> {
+pub(crate) fn texts(data: &Path, known: &Known) -> HashMap<String, usize> {
     runtime().block_on(async {
-        let clinic = Clinic::open(&ward.data, 5, some_minutes_ago() + 300_000).await.unwrap();
-        let doctor = clinic.signed_in(&ward.known, "doctor").await.unwrap();
-        let mut texts = clinic.record_texts(&doctor, &ward.known.patients).await;
-        for patient in &ward.known.patients {
+        let clinic = Clinic::open(data, 5, some_minutes_ago() + 300_000).await.unwrap();
+        let doctor = clinic.signed_in(known, "doctor").await.unwrap();
+        let mut texts = clinic.record_texts(&doctor, &known.patients).await;
+        for patient in &known.patients {
             for view in clinic.app.list_documents(&doctor, *patient).await.unwrap().1 {
                 *texts.entry(view.document.unwrap().name.as_str().trim_end_matches(".txt").to_owned()).or_default() += 1;
             }
         }
-        clinic.close(&ward.data).await;
+        clinic.close(data).await;
         texts
     })
 }
@@ -150,7 +150,7 @@ fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     }
     all.append(&mut fresh);
     let created = records_are_sound(&ward.data);
-    let texts = texts(&ward);
+    let texts = texts(&ward.data, &ward.known);
     let lost: Vec<_> = all.iter().filter(|written| texts.get(&written.text) != Some(&1)).collect();
     let twice: Vec<_> = texts.iter().filter(|(text, count)| text.starts_with("kill-") && **count > 1).collect();
     let present: usize = texts.values().sum();

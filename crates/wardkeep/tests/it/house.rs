@@ -13,11 +13,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wardkeep-policy", &["wardkeep-domain"]),
     ("wardkeep-vault", &["wardkeep-ledger"]),
     ("wardkeep-store", &["wardkeep-ledger"]),
+    ("wardkeep-backup", &["wardkeep-ledger", "wardkeep-vault", "wardkeep-store"]),
     ("wardkeep-app", &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-vault", "wardkeep-store"]),
     ("wardkeep-web", &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-app"]),
     (
         "wardkeep",
-        &["wardkeep-domain", "wardkeep-policy", "wardkeep-ledger", "wardkeep-vault", "wardkeep-store", "wardkeep-app", "wardkeep-web"],
+        &[
+            "wardkeep-domain",
+            "wardkeep-policy",
+            "wardkeep-ledger",
+            "wardkeep-vault",
+            "wardkeep-store",
+            "wardkeep-backup",
+            "wardkeep-app",
+            "wardkeep-web",
+        ],
     ),
 ];
 
@@ -29,6 +39,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("cedar-policy", &["wardkeep-policy"]),
     ("aws-lc-rs", &["wardkeep-ledger", "wardkeep-vault"]),
     ("argon2", &["wardkeep-app"]),
+    ("age", &["wardkeep-backup"]),
+    ("object_store", &["wardkeep-backup"]),
     ("askama", &["wardkeep-web"]),
     ("axum", &["wardkeep-web", "wardkeep"]),
     ("http", &["wardkeep-web", "wardkeep"]),
@@ -38,7 +50,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rustls", &["wardkeep"]),
     ("tower", &["wardkeep-web", "wardkeep"]),
     ("tower-http", &["wardkeep-web"]),
-    ("tokio", &["wardkeep-store", "wardkeep-app", "wardkeep-web", "wardkeep"]),
+    ("tokio", &["wardkeep-store", "wardkeep-backup", "wardkeep-app", "wardkeep-web", "wardkeep"]),
     ("clap", &["wardkeep"]),
     ("getrandom", &["wardkeep"]),
     ("reqwest", &[]),
@@ -65,7 +77,8 @@ const ONE_PLACE: &[(&str, &str, &str)] = &[
 ];
 
 /// Files of the binary that may name a store or the vault: composition, and the words of its errors.
-const COMPOSITION: [&str; 5] = [
+const COMPOSITION: [&str; 6] = [
+    "crates/wardkeep/src/backups.rs",
     "crates/wardkeep/src/commands/key.rs",
     "crates/wardkeep/src/commands/store.rs",
     "crates/wardkeep/src/home.rs",

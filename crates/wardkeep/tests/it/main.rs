@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod asvs;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod cli_input;

@@ -38,8 +38,17 @@ const WORDS: &[[&str; 2]] = &[
 ];
 
 /// Hosts that the repository may name: nobody is sent anywhere else, by a page or by a script.
-const HOSTS: &[&str] =
-    &["127.0.0.1", "localhost", "github.com", "opencollective.com", "scripts.sil.org", "www.w3.org", "spdx.org", "json-schema.org"];
+const HOSTS: &[&str] = &[
+    "127.0.0.1",
+    "localhost",
+    "github.com",
+    "opencollective.com",
+    "scripts.sil.org",
+    "www.w3.org",
+    "spdx.org",
+    "json-schema.org",
+    "age-encryption.org",
+];
 
 /// Ways around escaping, in templates.
 const UNESCAPED: [&str; 5] = ["|safe", "|escape", "|e(", "|urlencode_strict(", "{%autoescape"];
