@@ -4,6 +4,7 @@
 //! docs/spec/backup.md is the format. The root key is in no backup; patient keys are encrypted to a
 //! key of the month, so that deleting that one makes an erasure reach every backup of the month.
 
+pub mod bucket;
 pub mod make;
 pub mod manifest;
 pub mod portion;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use wardkeep_app::backups::{Noted, hospital_in};
 use wardkeep_app::{App, Entropy, kinds};
+use wardkeep_backup::bucket::{self, Bucket};
 use wardkeep_backup::target::directory;
 use wardkeep_backup::{Made, Manifest, Order, Target, make, window};
 use wardkeep_domain::date::Moment;
@@ -16,9 +17,10 @@ use wardkeep_store::{MongoStore, Receive, Seq, SqliteOptions, SqliteStore, Store
 use wardkeep_vault::{KeyFile, KeyProvider};
 use wardkeep_web::Clock;
 
-use crate::home::{Address, Backup, Home};
+use crate::home::{Address, Backup, Home, S3};
 use crate::house::{self, SystemClock};
 use crate::out::Failure;
+use crate::outbound::{self, Storing};
 
 /// How often the server looks whether something is to be done.
 const LOOK: Duration = Duration::from_secs(60);
@@ -28,12 +30,31 @@ const AGAIN: Duration = Duration::from_secs(15 * 60);
 const VIEWS: usize = 10;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// Where backups lie that this text names.
-pub(crate) fn target(named: &str) -> Result<Target, Failure> {
+/// Where backups lie that this text names; a bucket is reached as the settings say.
+pub(crate) fn target(home: &Home, named: &str) -> Result<Target, Failure> {
     match named.split_once("://") {
-        Some((scheme, _)) => Err(Failure::new(2, format!("{scheme}:// is no place for backups: name a directory"))),
         None => Ok(directory(Path::new(named))?),
+        Some(("s3", place)) => {
+            let missing = "name the store with --s3-region, --s3-key-id and --s3-secret-file of “wardkeep backup setup”, or in [backup.s3] of wardkeep.toml";
+            let s3 = home.backup.as_ref().and_then(|backup| backup.s3.as_ref()).ok_or_else(|| Failure::new(3, missing))?;
+            bucket(home, s3, place)
+        }
+        Some((scheme, _)) => Err(Failure::new(2, format!("{scheme}:// is no place for backups: name a directory, or s3://bucket/prefix"))),
     }
+}
+
+fn bucket(home: &Home, s3: &S3, place: &str) -> Result<Target, Failure> {
+    let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let bucket = Bucket {
+        name: name.to_owned(),
+        prefix: prefix.trim_matches('/').to_owned(),
+        endpoint: s3.endpoint.clone(),
+        region: s3.region.clone(),
+        access_key_id: s3.access_key_id.clone(),
+        secret_access_key: outbound::secret(&home.data.join(&s3.secret_access_key_file))?.as_str().to_owned(),
+    };
+    let ca = s3.ca_file.as_ref().map(|file| home.data.join(file));
+    Ok(bucket::open(&bucket, Storing(outbound::client(ca.as_deref())?))?)
 }
 
 pub(crate) fn settings(home: &Home) -> Result<&Backup, Failure> {
@@ -69,7 +90,7 @@ async fn views(home: &Home) -> Result<[Arc<dyn Store>; 2], Failure> {
 /// Makes a backup, whether or not a server runs.
 pub(crate) async fn create(home: &Home, entropy: &Entropy, progress: &Progress<'_>) -> Result<(Target, Made), Failure> {
     let settings = settings(home)?;
-    let target = target(&settings.target)?;
+    let target = target(home, &settings.target)?;
     let recipient = window::recipient(&settings.recipient)?;
     let provider = KeyFile::open(&home.paths().root_key())?;
     let [control, records] = views(home).await?;
@@ -103,7 +124,7 @@ pub(crate) async fn keep(home: Home, app: App, entropy: Entropy) {
 }
 
 async fn look(home: &Home, settings: &Backup, app: &App, entropy: &Entropy, erased: &mut Seq) -> Result<(), Failure> {
-    let target = target(&settings.target)?;
+    let target = target(home, &settings.target)?;
     loop {
         let (patients, next) = app.erased_since(*erased).await?;
         target.mark_erased(&patients.iter().map(|patient| patient.bytes()).collect::<Vec<_>>()).await?;

@@ -76,6 +76,24 @@ pub(crate) struct Backup {
     /// Months, this one among them, whose backups can be restored.
     #[serde(default = "a_quarter")]
     pub keep_months: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3>,
+}
+
+/// An S3-compatible store, for a target `s3://bucket/prefix`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct S3 {
+    /// AWS's own when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub access_key_id: String,
+    /// Relative to the hospital's directory.
+    pub secret_access_key_file: PathBuf,
+    /// Certificates in PEM, trusted instead of the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 fn a_day() -> u32 {

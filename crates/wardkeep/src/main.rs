@@ -7,6 +7,7 @@ mod commands;
 mod home;
 mod house;
 mod out;
+mod outbound;
 mod policies;
 mod serve;
 mod sign_on;

@@ -1,7 +1,5 @@
-//! The hospital's own sign-in service: what `wardkeep.toml` says of it, and the one place where the
-//! program calls out.
+//! The hospital's own sign-in service: what `wardkeep.toml` says of it, and the calls to it.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use wardkeep_app::sign_in::{Agreed, Call, Outbound, Provider, Reply};
 use wardkeep_domain::account::Role;
-use zeroize::Zeroizing;
 
 use crate::home::SignOn;
 use crate::out::Failure;
+use crate::outbound::{self, secret, why};
 
 /// An answer that takes longer is none.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -53,45 +44,12 @@ pub(crate) fn provider(data: &Path, set: &SignOn, origin: &str) -> Result<Provid
     Provider::new(agreed, Arc::new(caller)).map_err(failed)
 }
 
-/// Its end of line does not belong to it.
-fn secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::new(7, format!("{} cannot be read: {error}", path.display()));
-    if std::fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
-        let fix = format!("run: chmod 600 {}", path.display());
-        return Err(Failure::new(7, format!("{} is a secret that other users of this machine can read: {fix}", path.display())));
-    }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-struct Caller(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+/// The provider's addresses were checked: plain HTTP is for one on this machine.
+struct Caller(outbound::Outgoing<Full<Bytes>>);
 
 impl Caller {
-    /// Trusts the public roots, or the certificates of a file alone.
     fn new(ca: Option<&Path>) -> Result<Self, Failure> {
-        let mut roots = RootCertStore::empty();
-        match ca {
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-            Some(path) => {
-                let failed = |cause: String| Failure::new(3, format!("ca_file {} cannot be used: {cause}", path.display()));
-                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
-                    let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-                    roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-                }
-                if roots.is_empty() {
-                    return Err(failed("it holds no certificate in PEM".to_owned()));
-                }
-            }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Failure::new(1, format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        // Plain HTTP is for a provider on this machine; the provider's addresses were checked for that.
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        Ok(Self(outbound::client(ca)?))
     }
 }
 
@@ -118,20 +76,10 @@ impl Outbound for Caller {
     }
 }
 
-/// An error with its causes, of which the last one tells most.
-fn why(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -8,11 +8,11 @@ use clap::{Args, Subcommand};
 pub(crate) enum Backup {
     /// Say where backups go, and make the key that opens them; the server makes one a day from its next start on
     #[command(
-        after_help = "Example:\n  wardkeep backup setup --target /mnt/backup --identity /media/usb/backup.key\n\nKeep the identity away from this machine. Without it no backup can be read; with it and root.key everything can."
+        after_help = "Examples:\n  wardkeep backup setup --target /mnt/backup --identity /media/usb/backup.key\n  wardkeep backup setup --target s3://hospital-backup/wardkeep --identity /media/usb/backup.key \\\n      --s3-endpoint https://s3.example.org --s3-region eu-central-1 --s3-key-id AKEXAMPLE --s3-secret-file s3.secret\n\nKeep the identity away from this machine. Without it no backup can be read; with it and root.key everything can."
     )]
     Setup {
-        /// Directory for the backups, on another disk or machine
-        #[arg(long, value_name = "DIR")]
+        /// Where the backups go: a directory on another disk or machine, or s3://bucket/prefix
+        #[arg(long, value_name = "PLACE")]
         target: String,
         /// File of the key that opens them: made when it is not there
         #[arg(long, value_name = "FILE")]
@@ -22,6 +22,8 @@ pub(crate) enum Backup {
         /// Months, this one among them, whose backups can be restored
         #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=120))]
         keep_months: u32,
+        #[command(flatten)]
+        s3: S3,
     },
     /// Make one now; the server may run meanwhile
     #[command(after_help = "Example:\n  wardkeep backup create --json")]
@@ -60,10 +62,29 @@ pub(crate) enum Backup {
     },
 }
 
+/// How a bucket is reached.
+#[derive(Debug, Args)]
+pub(crate) struct S3 {
+    /// Address of an S3-compatible store [default: AWS's own in the region]
+    #[arg(long = "s3-endpoint", value_name = "URL", requires = "region")]
+    pub endpoint: Option<String>,
+    #[arg(long = "s3-region", value_name = "REGION", requires = "key_id")]
+    pub region: Option<String>,
+    /// Id of the access key
+    #[arg(long = "s3-key-id", value_name = "ID", requires = "secret_file")]
+    pub key_id: Option<String>,
+    /// File with the secret access key, readable by the server's user alone
+    #[arg(long = "s3-secret-file", value_name = "FILE", requires = "region")]
+    pub secret_file: Option<PathBuf>,
+    /// Certificates in PEM, trusted instead of the public ones
+    #[arg(long = "s3-ca-file", value_name = "FILE", requires = "region")]
+    pub ca_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct From {
     /// Where the backups are [default: the target in wardkeep.toml]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "PLACE")]
     pub from: Option<String>,
 }
 

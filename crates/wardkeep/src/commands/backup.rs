@@ -12,14 +12,17 @@ use wardkeep_domain::date::Moment;
 use wardkeep_web::Clock;
 
 use crate::backups::{self, Filling};
-use crate::cli::{Backup, From, Opens};
-use crate::home::{Address, Backup as Settings, Home};
+use crate::cli::{Backup, From, Opens, S3};
+use crate::home::{Address, Backup as Settings, Home, S3 as S3Settings};
 use crate::house::{self, SystemClock};
 use crate::out::{Failure, Out, Progress};
 
 pub(crate) async fn run(home: &Home, what: Backup, out: &Out) -> Result<(), Failure> {
     let (text, value) = match what {
-        Backup::Setup { target, identity, every_hours, keep_months } => setup(home, target, &identity, every_hours, keep_months)?,
+        Backup::Setup { target, identity, every_hours, keep_months, s3 } => {
+            let set = Settings { target, recipient: String::new(), every_hours, keep_months, s3: bucket(s3) };
+            setup(home, set, &identity).await?
+        }
         Backup::Create => create(home, out).await?,
         Backup::List { from } => list(&place(home, &from)?).await?,
         Backup::Verify { id, from, identity } => verify(&place(home, &from)?, &id, identity.as_deref(), out).await?,
@@ -34,8 +37,8 @@ type Told = (String, Value);
 
 fn place(home: &Home, from: &From) -> Result<Target, Failure> {
     match &from.from {
-        Some(named) => backups::target(named),
-        None => backups::target(&backups::settings(home)?.target),
+        Some(named) => backups::target(home, named),
+        None => backups::target(home, &backups::settings(home)?.target),
     }
 }
 
@@ -54,39 +57,57 @@ fn whole(path: &Path) -> PathBuf {
     }
 }
 
-fn setup(home: &Home, target: String, file: &Path, every_hours: u32, keep_months: u32) -> Result<Told, Failure> {
+/// As it stands in `wardkeep.toml`: paths are whole.
+fn bucket(given: S3) -> Option<S3Settings> {
+    let S3 { endpoint, region, key_id, secret_file, ca_file } = given;
+    let (region, access_key_id, secret) = (region?, key_id?, secret_file?);
+    let ca_file = ca_file.map(|file| whole(&file));
+    Some(S3Settings { endpoint, region, access_key_id, secret_access_key_file: whole(&secret), ca_file })
+}
+
+/// Nothing may lie beside what it protects.
+fn apart(data: &Path, target: Option<&Path>, file: &Path) -> Result<(), Failure> {
+    if target.is_some_and(|target| target.starts_with(data)) {
+        return Err(Failure::new(3, "the target is in the data directory, and would be lost with it: name another disk or machine"));
+    }
+    let file = whole(file);
+    if file.starts_with(data) || target.is_some_and(|target| file.starts_with(target)) {
+        let fix = "name a file on another disk, best on one that is taken away";
+        return Err(Failure::new(3, format!("the identity would lie beside what it protects: {fix}")));
+    }
+    Ok(())
+}
+
+async fn setup(home: &Home, mut set: Settings, file: &Path) -> Result<Told, Failure> {
     if !home.exists() {
         return Err(Failure::new(4, format!("there is no hospital in {}: name it with --data", home.data.display())));
     }
-    let (data, lies) = (whole(&home.data), whole(Path::new(&target)));
-    if lies.starts_with(&data) {
-        return Err(Failure::new(3, "the target is in the data directory, and would be lost with it: name another disk or machine"));
+    let directory = (!set.target.contains("://")).then(|| whole(Path::new(&set.target)));
+    apart(&whole(&home.data), directory.as_deref(), file)?;
+    if let Some(directory) = directory {
+        set.target = directory.display().to_string();
     }
-    if whole(file).starts_with(&data) || whole(file).starts_with(&lies) {
-        return Err(Failure::new(
-            3,
-            "the identity would lie beside what it protects: name a file on another disk, best on one that is taken away",
-        ));
-    }
-    backups::target(&target)?;
-    let made = !file.exists();
-    let recipient = if made { new_identity(file)? } else { identity(file)?.to_public().to_string() };
-    let settings = Settings { target: whole(Path::new(&target)).display().to_string(), recipient, every_hours, keep_months };
     let mut home = home.clone();
-    home.backup = Some(settings.clone());
+    home.backup = Some(set.clone());
+    // Asked once before anything is kept: a place that does not answer is better known now.
+    backups::target(&home, &set.target)?.newest().await?;
+    let made = !file.exists();
+    set.recipient = if made { new_identity(file)? } else { identity(file)?.to_public().to_string() };
+    home.backup = Some(set.clone());
     home.keep()?;
     let text = format!(
-        "Backups go to {}, every {every_hours} hours while the server runs, from its next start on.\n\
+        "Backups go to {}, every {} hours while the server runs, from its next start on.\n\
          {} {}. Keep it away from this machine: without it no backup can be read,\n\
          and with it and root.key everything can. Try it now:\n  wardkeep backup create\n  wardkeep backup drill --identity {}",
-        settings.target,
+        set.target,
+        set.every_hours,
         if made { "The key that opens them is in" } else { "They open with the key in" },
         file.display(),
         file.display()
     );
     let value = json!({
-        "target": settings.target, "recipient": settings.recipient, "identity": file, "identity_made": made,
-        "every_hours": every_hours, "keep_months": keep_months,
+        "target": set.target, "recipient": set.recipient, "identity": file, "identity_made": made,
+        "every_hours": set.every_hours, "keep_months": set.keep_months,
     });
     Ok((text, value))
 }

@@ -1,8 +1,11 @@
 //! Backups as the IT person has them: made while the server works, brought back, tried out.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,7 +18,7 @@ use wardkeep_mongod::ReplicaSet;
 
 use crate::cli_run::{Ran, command, wardkeep};
 use crate::crash::{Ward, runtime, some_minutes_ago, texts, ward};
-use crate::crash_server::Server;
+use crate::crash_server::{Server, free_port};
 use crate::tamper_hospital::Clinic;
 
 const SEED: u64 = 0xBAC_2026;
@@ -237,6 +240,98 @@ fn an_erasure_reaches_the_backups_from_before() {
         clinic.app.demographics(&doctor, kept.ward.known.patients[1]).await.unwrap();
         clinic.close(&back).await;
     });
+}
+
+/// A store that speaks S3, out of a package; `scripts/setup` installs it.
+struct S3 {
+    child: Child,
+    port: u16,
+}
+
+impl S3 {
+    #[expect(clippy::disallowed_methods, reason = "a test starts the server that it tests with")]
+    fn start() -> Option<Self> {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/moto_server");
+        if !program.exists() {
+            assert!(std::env::var_os("WARDKEEP_NO_SKIP").is_none(), "there is no moto_server: run scripts/setup");
+            eprintln!("SKIPPED: there is no moto_server; scripts/setup installs it");
+            return None;
+        }
+        let port = free_port();
+        let mut server = std::process::Command::new(program);
+        let server = server.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let s3 = Self { child: server.spawn().unwrap(), port };
+        for _ in 0..600 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(s3);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the S3 server does not answer");
+    }
+
+    /// The first line of its answer.
+    fn ask(&self, method: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(stream, "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", self.port)
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_bucket_holds_backups_like_a_directory() {
+    let Some(s3) = S3::start() else { return };
+    assert!(s3.ask("PUT", "/hospital").ends_with("200 OK"));
+    let ward = ward();
+    let beside = |name: &str| ward.dir.path().join(name).to_str().unwrap().to_owned();
+    let (data, identity, secret) = (ward.data.to_str().unwrap(), beside("backup.key"), beside("s3.secret"));
+    fs::write(&secret, "a secret of the store\n").unwrap();
+    let within = |words: &[&str]| wardkeep(&[words, &["--data", data, "--json"]].concat());
+    let place = "s3://hospital/ward/one";
+    let endpoint = format!("http://127.0.0.1:{}", s3.port);
+    let setup = ["backup", "setup", "--target", place, "--identity", &identity];
+    told(&within(&setup), 3, "--s3-region");
+    let s3_options =
+        |endpoint| vec!["--s3-endpoint", endpoint, "--s3-region", "eu-central-1", "--s3-key-id", "AKEXAMPLE", "--s3-secret-file", &secret];
+    told(&within(&[&setup[..], &s3_options(&endpoint)].concat()), 7, "chmod 600");
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    told(&within(&[&setup[..], &s3_options("http://s3.example.org")].concat()), 3, "https://");
+    let nowhere = [&["backup", "setup", "--target", "s3://nowhere/x", "--identity", &identity][..], &s3_options(&endpoint)].concat();
+    told(&within(&nowhere), 7, "s3://nowhere/x: listing failed");
+    assert!(!Path::new(&identity).exists(), "no key is made for a place that does not answer");
+    good(within(&[&setup[..], &s3_options(&endpoint)].concat()));
+    let settings = fs::read_to_string(ward.data.join("wardkeep.toml")).unwrap();
+    assert!(settings.contains("[backup.s3]") && !settings.contains("a secret"), "{settings}");
+    let made = good(within(&["backup", "create"]));
+    let id = made["backup"]["id"].as_str().unwrap();
+    let listed = good(within(&["backup", "list"]));
+    assert_eq!((listed["backups"][0]["id"].as_str(), listed["backups"][0]["state"].as_str()), (Some(id), Some("ok")));
+    good(within(&["backup", "verify", id, "--identity", &identity]));
+    good(within(&["backup", "drill", id, "--identity", &identity]));
+    // A second one in the same month finds the month's key there.
+    let second = good(within(&["backup", "create"]));
+    good(within(&["backup", "drill", second["backup"]["id"].as_str().unwrap(), "--identity", &identity]));
+    // On another machine: root key, settings, secret.
+    let back = ward.dir.path().join("back");
+    fs::create_dir(&back).unwrap();
+    for file in ["root.key", "wardkeep.toml"] {
+        fs::copy(ward.data.join(file), back.join(file)).unwrap();
+    }
+    good(wardkeep(&["backup", "restore", id, "--identity", &identity, "--data", back.to_str().unwrap(), "--json"]));
+    is_sound(&back);
+    assert_eq!(texts(&back, &ward.known), texts(&ward.data, &ward.known));
+    drop(s3);
+    told(&within(&["backup", "list"]), 7, "s3://hospital/ward/one: listing failed");
 }
 
 const KILLS: usize = 20;

@@ -72,7 +72,7 @@ const PURE: &[(&str, &[&str])] = &[
 /// What is written at one place: (what, words, the one file).
 const ONE_PLACE: &[(&str, &str, &str)] = &[
     ("a receipt is minted after a durable commit", "Receipt::mint(", "crates/wardkeep-store/src/committer.rs"),
-    ("the program calls out to one service", "Client::builder(", "crates/wardkeep/src/sign_on.rs"),
+    ("whatever calls out takes one client", "Client::builder(", "crates/wardkeep/src/outbound.rs"),
     ("markup that is not escaped is made from fixed words", "HtmlSafe", "crates/wardkeep-web/src/pages/stroke/chart.rs"),
 ];
 
