@@ -1,6 +1,7 @@
 //! Starts the release binary, drives it over HTTP, and says how fast it is, beside what the
 //! machine itself can do. Results are for `bench/README.md`; nothing here is a test.
 
+mod backups;
 mod cases;
 mod driver;
 mod limits;
@@ -70,12 +71,16 @@ struct Options {
 enum Other {
     /// Compares how long sign-ins take of unknown, known and suspended names
     SignInTiming(sign_in_timing::Options),
+    /// Measures backups of a seeded hospital beside the disk
+    Backups(backups::Options),
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if let Some(Other::SignInTiming(options)) = &options.other {
-        return sign_in_timing::run(options);
+    match &options.other {
+        Some(Other::SignInTiming(options)) => return sign_in_timing::run(options),
+        Some(Other::Backups(options)) => return backups::run(options),
+        None => {}
     }
     let binary = options.binary.canonicalize().with_context(|| format!("{}: build it first", options.binary.display()))?;
     std::fs::create_dir_all(&options.data)?;

@@ -5,6 +5,8 @@
 //! key of the month, so that deleting that one makes an erasure reach every backup of the month.
 
 pub mod bucket;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod make;
 pub mod manifest;
 pub mod portion;
