@@ -3,15 +3,13 @@
 
 use std::sync::atomic::Ordering;
 
-use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
 use wardkeep_ledger::Class;
 use wardkeep_policy::{Action, Resource};
-use wardkeep_store::{Find, Seq, Store};
+use wardkeep_store::{Find, Store};
 use wardkeep_vault::KeyProvider;
 
 use crate::act::{Act, Side};
-use crate::erasure::AT_ONCE;
 use crate::hospital::{Hospital, Unlocked, unlock};
 use crate::posture::Line;
 use crate::{App, Ctx, Error, Result, Visit, kinds};
@@ -86,20 +84,21 @@ impl App {
         Ok(())
     }
 
-    /// Patients whose erasure the store knows of since `after`, with the sequence to ask from next; for the
-    /// list that a restore goes by.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn erased_since(&self, after: Seq) -> Result<(Vec<PatientId>, Seq)> {
-        let documents = self.control.changed_since(Some(kinds::TOMBSTONE), after, AT_ONCE).await?;
-        let next = documents.last().map_or(after, |document| document.seq);
-        Ok((documents.iter().map(|document| PatientId::from_bytes(document.id.0)).collect(), next))
+    /// Is it time for one, when the newest that there is was begun at this moment?
+    #[must_use]
+    pub fn backup_is_due(&self, newest: Option<Moment>, now: Moment) -> bool {
+        let every_ms = self.backup_every_ms();
+        every_ms > 0 && newest.is_none_or(|at| now.since_ms(at) >= every_ms)
+    }
+
+    /// 0 is never.
+    fn backup_every_ms(&self) -> i64 {
+        i64::from(self.backup_hours.load(Ordering::Relaxed)) * HOUR_MS
     }
 
     pub(crate) async fn backup_line(&self, now: Moment) -> Result<Line> {
         const WHAT: &str = "Backups";
-        let every_ms = i64::from(self.backup_hours.load(Ordering::Relaxed)) * HOUR_MS;
+        let every_ms = self.backup_every_ms();
         let Some(newest) = self.newest_backup().await? else {
             return Ok(if every_ms == 0 {
                 Line::warning(WHAT, "None are made.", SETUP)
@@ -111,8 +110,12 @@ impl App {
                 )
             });
         };
-        let hours = now.since_ms(newest.made_at) / HOUR_MS;
-        let age = format!("The newest was begun on {}, {hours} hours ago.", newest.made_at.staff());
+        let ago = match now.since_ms(newest.made_at) / HOUR_MS {
+            ..1 => "less than an hour ago".to_owned(),
+            1 => "an hour ago".to_owned(),
+            hours => format!("{hours} hours ago"),
+        };
+        let age = format!("The newest was begun on {}, {ago}.", newest.made_at.staff());
         Ok(if every_ms == 0 {
             Line::warning(WHAT, format!("{age} None are scheduled."), SETUP)
         } else if now.since_ms(newest.made_at) > 2 * every_ms {

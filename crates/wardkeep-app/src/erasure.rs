@@ -16,7 +16,7 @@ use wardkeep_domain::date::Moment;
 use wardkeep_domain::{AccountId, PatientId};
 use wardkeep_ledger::{Class, Discloses, Receipt};
 use wardkeep_policy::{Action, Permit, Resource};
-use wardkeep_store::{DocId, Document, Find, Kind};
+use wardkeep_store::{DocId, Document, Find, Kind, Seq};
 use wardkeep_vault::{PatientKey, Purpose};
 
 use crate::act::{Act, Side};
@@ -26,7 +26,7 @@ use crate::{App, Ctx, Error, Result, Visit, kinds};
 /// Name of the job in the log.
 const JOB: &str = "erasure";
 /// Documents erased in one commit.
-pub(crate) const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 500;
 /// Unfinished erasures taken up in one go.
 const UNFINISHED_MAX: usize = 20;
 
@@ -103,6 +103,17 @@ impl App {
         let Some(document) = self.store(side).get(kinds::TOMBSTONE, DocId(patient.bytes())).await? else { return Ok(None) };
         let opened = self.open_own_doc(side.name(), Purpose::Staff, &document)?;
         Ok(Some((opened.version, opened.body)))
+    }
+
+    /// Patients whose erasure the store knows of since `after`, with the sequence to ask from next; for the
+    /// list that a restore goes by.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn erased_since(&self, after: Seq) -> Result<(Vec<PatientId>, Seq)> {
+        let documents = self.control.changed_since(Some(kinds::TOMBSTONE), after, AT_ONCE).await?;
+        let next = documents.last().map_or(after, |document| document.seq);
+        Ok((documents.iter().map(|document| PatientId::from_bytes(document.id.0)).collect(), next))
     }
 
     /// Replays erasures that a restored backup does not know of. Gives how many it did.

@@ -9,7 +9,7 @@ pub fn piece(input: &[u8]) {
     for piece in [input.to_vec(), [MAGIC, input].concat()] {
         if let Ok(portions) = decode(&piece) {
             let mut written = MAGIC.to_vec();
-            portions.iter().for_each(|rows| encode(rows, &mut written));
+            assert!(portions.iter().all(|rows| encode(rows, &mut written).is_ok()));
             assert_eq!(written, piece);
         }
     }

@@ -37,6 +37,8 @@ pub enum BackupError {
     Key(String),
     #[error("{0}")]
     Unfit(String),
+    #[error("a fault inside: {0}")]
+    Internal(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,7 +1,6 @@
 //! Making a backup: rows of two stores that stand still, in encrypted pieces, the manifest last.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use age::x25519::Recipient;
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use wardkeep_ledger::{Class, Leaf, StreamId};
+use wardkeep_ledger::{Class, Head, Leaf, StreamId};
 use wardkeep_store::transfer::{self, Progress};
 use wardkeep_store::{Kind, MemoryStore, Receive, Rows, Store, StoreError};
 use wardkeep_vault::vault::digest;
@@ -46,8 +45,8 @@ pub struct Order<'a> {
 #[derive(Clone, Debug)]
 pub struct Made {
     pub manifest: Manifest,
-    /// SHA-256 of the manifest's bytes.
-    pub digest: [u8; 32],
+    /// SHA-256 of the manifest's bytes, hexadecimal.
+    pub digest: String,
 }
 
 fn utc(ms: i64) -> jiff::ZonedDateTime {
@@ -76,9 +75,9 @@ impl Target {
         let window = month(order.now_ms, 0);
         let apart = window::of_month(self, &window, &order.recipient).await?;
         let (mut parts, mut stores) = (BTreeMap::new(), BTreeMap::new());
-        let total = transfer::steps(order.records).await?.saturating_add(transfer::steps(order.control).await?);
-        let mut before = 0;
-        for (part, store, keys) in [(Part::Records, order.records, None), (Part::Control, order.control, Some((order.keys, apart)))] {
+        let (records, control) = (transfer::steps(order.records).await?, transfer::steps(order.control).await?);
+        let (total, apart) = (records.saturating_add(control), Some((order.keys, apart)));
+        for (part, store, keys, before) in [(Part::Records, order.records, None, 0), (Part::Control, order.control, apart, records)] {
             let sent = Sent::new(self.clone(), &id, part, order.recipient.clone(), keys);
             let copied = transfer::export(store, &sent, &|done, _| progress(before + done, total)).await;
             let mut sent = sent.state.into_inner();
@@ -86,7 +85,6 @@ impl Target {
                 (_, Some(error)) => return Err(error),
                 (copied, None) => copied?,
             };
-            before += transfer::steps(store).await?;
             let end = StoreEnd {
                 sequence: store.inspection().sequence().await?.0,
                 documents: copied.documents,
@@ -111,37 +109,38 @@ impl Target {
             parts,
             stores,
         };
-        let bytes = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Key(error.to_string()))?;
-        let digest = digest(&bytes);
+        let bytes = serde_json::to_vec_pretty(&manifest).map_err(|error| BackupError::Internal(error.to_string()))?;
+        let digest = hex::encode(digest(&bytes));
         self.put(&manifest_file(&id), Bytes::from(bytes)).await?;
         Ok(Made { manifest, digest })
     }
 }
 
-/// How far each of the control store's streams has come. Taken before the views of a backup are; see [`together`].
+/// How far each stream of a store has come.
 ///
 /// # Errors
 /// Of the store.
-pub async fn sizes(control: &dyn Store) -> Result<BTreeMap<StreamId, u64>, StoreError> {
-    let mut sizes = BTreeMap::new();
-    for stream in control.streams().await? {
-        let head = control.head(&stream).await?;
-        sizes.insert(stream, head.map_or(0, |head| head.size));
+pub async fn heads(store: &dyn Store) -> Result<BTreeMap<StreamId, Head>, StoreError> {
+    let mut heads = BTreeMap::new();
+    for stream in store.streams().await? {
+        if let Some(head) = store.head(&stream).await? {
+            heads.insert(stream, head);
+        }
     }
-    Ok(sizes)
+    Ok(heads)
 }
 
 /// Do two views belong together? The one of the records is taken first, so the one of the control store
 /// has every key that they need. It must not know more of them than they hold themselves: a head that was
 /// noted in between would look like a rollback after a restore, and a patient who was erased in between
-/// would have documents and no key. Entries since `before` tell.
+/// would have documents and no key. The control store's entries tell, since its heads `before` both.
 ///
 /// # Errors
 /// Of the store.
-pub async fn together(before: &BTreeMap<StreamId, u64>, control: &dyn Store) -> Result<bool, StoreError> {
-    for (stream, size) in sizes(control).await? {
-        let mut at = before.get(&stream).copied().unwrap_or(0);
-        while at < size {
+pub async fn together(before: &BTreeMap<StreamId, Head>, control: &dyn Store) -> Result<bool, StoreError> {
+    for (stream, head) in heads(control).await? {
+        let mut at = before.get(&stream).map_or(0, |head| head.size);
+        while at < head.size {
             let entries = control.entries(&stream, at, ENTRIES).await?;
             let Some(last) = entries.last() else { break };
             at = last.index.saturating_add(1);
@@ -156,11 +155,9 @@ pub async fn together(before: &BTreeMap<StreamId, u64>, control: &dyn Store) -> 
 
 async fn streams(store: &dyn Store) -> Result<BTreeMap<String, Stream>, StoreError> {
     let mut streams = BTreeMap::new();
-    for stream in store.streams().await? {
-        if let Some(head) = store.head(&stream).await? {
-            let checkpoint = store.checkpoint(&stream).await?;
-            streams.insert(stream.as_str().to_owned(), Stream { size: head.size, root: hex::encode(head.root), checkpoint });
-        }
+    for (stream, head) in heads(store).await? {
+        let checkpoint = store.checkpoint(&stream).await?;
+        streams.insert(stream.as_str().to_owned(), Stream { size: head.size, root: hex::encode(head.root), checkpoint });
     }
     Ok(streams)
 }
@@ -182,13 +179,13 @@ impl Pieces {
     }
 
     async fn add(&mut self, rows: &Rows) -> Result<(), BackupError> {
-        encode(rows, &mut self.filling);
+        encode(rows, &mut self.filling).map_err(|error| BackupError::Unfit(format!("the {} part: {error}", self.part.name())))?;
         if self.filling.len() >= PIECE_BYTES { self.send().await } else { Ok(()) }
     }
 
     async fn arrived(&mut self) -> Result<(), BackupError> {
         if let Some(going) = self.going.take() {
-            self.sent.push(going.await.map_err(|error| BackupError::Key(error.to_string()))??);
+            self.sent.push(going.await.map_err(|error| BackupError::Internal(error.to_string()))??);
         }
         Ok(())
     }
@@ -200,11 +197,11 @@ impl Pieces {
         let (target, path, recipient) = (self.target.clone(), piece_file(&self.folder, &file), self.recipient.clone());
         self.going = Some(tokio::spawn(async move {
             let sealed = tokio::task::spawn_blocking(move || {
-                let sealed = age::encrypt(&recipient, &plain).map_err(|error| BackupError::Key(error.to_string()))?;
+                let sealed = age::encrypt(&recipient, &plain).map_err(|error| BackupError::Internal(error.to_string()))?;
                 let hash = hex::encode(digest(&sealed));
                 Ok::<_, BackupError>((sealed, hash))
             });
-            let (sealed, sha256) = sealed.await.map_err(|error| BackupError::Key(error.to_string()))??;
+            let (sealed, sha256) = sealed.await.map_err(|error| BackupError::Internal(error.to_string()))??;
             let bytes = sealed.len() as u64;
             target.put(&path, Bytes::from(sealed)).await?;
             Ok(Piece { file, bytes, sha256 })
@@ -229,7 +226,7 @@ struct State {
 
 /// Takes a store's rows as another engine would, and has nothing of its own.
 struct Sent {
-    nothing: Arc<MemoryStore>,
+    nothing: MemoryStore,
     state: Mutex<State>,
 }
 
@@ -237,7 +234,7 @@ impl Sent {
     fn new(target: Target, id: &str, part: Part, recipient: Recipient, apart: Option<(Kind, Recipient)>) -> Self {
         let keys = apart.map(|(kind, recipient)| (kind, Pieces::new(target.clone(), id, Part::Keys, recipient)));
         let main = Pieces::new(target, id, part, recipient);
-        Self { nothing: Arc::new(MemoryStore::new()), state: Mutex::new(State { main, apart: keys, failed: None }) }
+        Self { nothing: MemoryStore::new(), state: Mutex::new(State { main, apart: keys, failed: None }) }
     }
 }
 
@@ -258,7 +255,7 @@ impl State {
 #[async_trait]
 impl Receive for Sent {
     fn store(&self) -> &dyn Store {
-        self.nothing.as_ref()
+        &self.nothing
     }
 
     async fn receive(&self, rows: Rows) -> Result<(), StoreError> {

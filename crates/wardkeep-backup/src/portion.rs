@@ -21,13 +21,15 @@ pub enum Malformed {
     Tag,
     #[error("it holds a row that cannot be")]
     Row,
+    #[error("it holds rows that are longer than a portion may be")]
+    TooLong,
 }
 
 type Read<T> = Result<T, Malformed>;
 
-struct Bytes(Vec<u8>);
+struct Bytes<'a>(&'a mut Vec<u8>);
 
-impl Bytes {
+impl Bytes<'_> {
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);
         self
@@ -49,21 +51,23 @@ impl Bytes {
 }
 
 /// Adds one portion of `tag` with what `rows` writes.
-fn portion(out: &mut Vec<u8>, tag: u8, rows: impl FnOnce(&mut Bytes)) {
-    let mut bytes = Bytes(std::mem::take(out));
-    bytes.put(&[tag]);
-    let start = bytes.0.len();
-    bytes.put(&[0; 4]);
-    rows(&mut bytes);
-    let length = u32::try_from(bytes.0.len().saturating_sub(start + 4)).unwrap_or(u32::MAX).to_be_bytes();
-    if let Some(place) = bytes.0.get_mut(start..start + 4) {
-        place.copy_from_slice(&length);
+fn portion(out: &mut Vec<u8>, tag: u8, rows: impl FnOnce(&mut Bytes<'_>)) -> Result<(), Malformed> {
+    out.extend_from_slice(&[tag, 0, 0, 0, 0]);
+    let start = out.len();
+    rows(&mut Bytes(out));
+    let length = out.len().saturating_sub(start);
+    let prefix = u32::try_from(length).ok().filter(|_| length <= ROWS_BYTES_MAX).ok_or(Malformed::TooLong)?;
+    if let Some(place) = out.get_mut(start.saturating_sub(4)..start) {
+        place.copy_from_slice(&prefix.to_be_bytes());
     }
-    *out = bytes.0;
+    Ok(())
 }
 
 /// Writes rows behind what is there. Rows come in portions of a few MiB; see [`Rows`].
-pub fn encode(rows: &Rows, out: &mut Vec<u8>) {
+///
+/// # Errors
+/// `TooLong` for a portion that nothing could read again; then what was written is of no use.
+pub fn encode(rows: &Rows, out: &mut Vec<u8>) -> Result<(), Malformed> {
     match rows {
         Rows::Documents(rows) => portion(out, 1, |out| rows.iter().for_each(|row| document(row, out))),
         Rows::Counters(rows) => portion(out, 2, |out| {
@@ -82,15 +86,16 @@ pub fn encode(rows: &Rows, out: &mut Vec<u8>) {
                     segments.iter().for_each(|row| {
                         out.put(&row.blob.0).put(&row.owner.0).put(&row.number.to_be_bytes()).long(&row.bytes);
                     });
-                });
+                })?;
             }
             if !whole.is_empty() {
                 portion(out, 5, |out| {
                     whole.iter().for_each(|(id, owner)| {
                         out.put(&id.0).put(&owner.0);
                     });
-                });
+                })?;
             }
+            Ok(())
         }
         Rows::Leaves { stream, leaves } => portion(out, 6, |out| {
             out.long(stream.as_str().as_bytes());
@@ -116,7 +121,7 @@ pub fn encode(rows: &Rows, out: &mut Vec<u8>) {
     }
 }
 
-fn document(Whole { document, beside }: &Whole, out: &mut Bytes) {
+fn document(Whole { document, beside }: &Whole, out: &mut Bytes<'_>) {
     out.number(document.seq.0).put(&document.kind.0.to_be_bytes()).put(&document.id.0).put(&document.owner.0);
     out.number(document.version.0).put(&[u8::from(beside.current)]);
     out.terms(&beside.terms).terms(&beside.unique).long(&document.sealed);
@@ -183,7 +188,7 @@ pub fn decode(piece: &[u8]) -> Result<Vec<Rows>, Malformed> {
         let [tag] = piece.array()?;
         let length = piece.length()?;
         if length > ROWS_BYTES_MAX {
-            return Err(Malformed::Row);
+            return Err(Malformed::TooLong);
         }
         let mut rows = Cursor(piece.take(length)?);
         portions.push(match tag {

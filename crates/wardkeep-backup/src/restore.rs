@@ -1,7 +1,5 @@
 //! Looking at backups, and bringing one back.
 
-use std::collections::BTreeMap;
-
 use age::x25519::Identity;
 use bytes::Bytes;
 use wardkeep_ledger::StreamId;
@@ -9,6 +7,7 @@ use wardkeep_store::transfer::Progress;
 use wardkeep_store::{Receive, Rows, Store};
 use wardkeep_vault::vault::digest;
 
+use crate::make::heads;
 use crate::manifest::{Manifest, Part, Piece, StoreEnd, is_id, manifest_file, piece_file};
 use crate::portion::decode;
 use crate::target::Target;
@@ -73,17 +72,17 @@ impl Target {
         Ok(backups)
     }
 
-    /// The newest finished backup, without reading the others.
+    /// The newest finished backup with its manifest's SHA-256, hexadecimal; without reading the others.
     ///
     /// # Errors
     /// Of the target.
-    pub async fn newest(&self) -> Result<Option<(Manifest, [u8; 32])>, BackupError> {
+    pub async fn newest(&self) -> Result<Option<(Manifest, String)>, BackupError> {
         let (ids, _) = self.list("backups").await?;
         for id in ids.into_iter().rev().filter(|id| is_id(id)) {
             if let Some(bytes) = self.get(&manifest_file(&id)).await?
                 && let Ok(manifest) = Manifest::parse(&bytes, &id)
             {
-                return Ok(Some((manifest, digest(&bytes))));
+                return Ok(Some((manifest, hex::encode(digest(&bytes)))));
             }
         }
         Ok(None)
@@ -97,11 +96,11 @@ impl Target {
         self.manifest_and_digest(id).await.map(|(manifest, _)| manifest)
     }
 
-    /// The same, with the SHA-256 of its bytes.
+    /// The same, with the SHA-256 of its bytes, hexadecimal.
     ///
     /// # Errors
     /// As [`Target::manifest`].
-    pub async fn manifest_and_digest(&self, id: &str) -> Result<(Manifest, [u8; 32]), BackupError> {
+    pub async fn manifest_and_digest(&self, id: &str) -> Result<(Manifest, String), BackupError> {
         let missing = || BackupError::NotFound { id: id.to_owned(), target: self.shown().to_owned() };
         if id == "latest" {
             return self.newest().await?.ok_or_else(missing);
@@ -110,7 +109,7 @@ impl Target {
             return Err(missing());
         }
         let bytes = self.get(&manifest_file(id)).await?.ok_or_else(missing)?;
-        Ok((Manifest::parse(&bytes, id)?, digest(&bytes)))
+        Ok((Manifest::parse(&bytes, id)?, hex::encode(digest(&bytes))))
     }
 
     /// A piece's encrypted bytes, the same as when it was written.
@@ -278,18 +277,9 @@ async fn arrived(store: &dyn Store, end: &StoreEnd, part: Part) -> Result<(), Ba
     if store.inspection().sequence().await?.0 != end.sequence {
         return Err(unfit("it has another commit sequence"));
     }
-    let mut streams = BTreeMap::new();
-    for stream in store.streams().await? {
-        if let Some(head) = store.head(&stream).await? {
-            streams.insert(stream.as_str().to_owned(), (head.size, hex::encode(head.root)));
-        }
-    }
-    if !end
-        .streams
-        .iter()
-        .map(|(name, stream)| (name, (stream.size, &stream.root)))
-        .eq(streams.iter().map(|(name, (size, root))| (name, (*size, root))))
-    {
+    let there = heads(store).await?.into_iter().map(|(stream, head)| (stream.as_str().to_owned(), (head.size, hex::encode(head.root))));
+    let said = end.streams.iter().map(|(name, stream)| (name.clone(), (stream.size, stream.root.clone())));
+    if !said.eq(there) {
         return Err(unfit("a stream of its log has another size or root"));
     }
     match store.inspection().flaws().await?.first() {

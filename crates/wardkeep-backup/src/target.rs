@@ -1,6 +1,7 @@
 //! Where backups lie: a directory, or a prefix in a bucket. Whole files are written and read; none is changed.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,7 +27,18 @@ impl std::fmt::Debug for Target {
 }
 
 impl Target {
-    /// A directory. Files in it are there, also after a power cut, when `put` returns.
+    /// A private directory that is made when it is not there.
+    ///
+    /// # Errors
+    /// `Target` when it cannot be made.
+    pub fn make_directory(path: &FilePath) -> Result<Self, BackupError> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| BackupError::Target { target: path.display().to_string(), doing: "making", cause: error.to_string() })?;
+        Self::directory(path)
+    }
+
+    /// A directory that is there: nothing is written in the place of a disk that is not mounted. Its files
+    /// are there, also after a power cut, when `put` returns.
     ///
     /// # Errors
     /// `Target` when it is not there.
@@ -107,16 +119,4 @@ impl Target {
 
 fn failed(shown: &str, doing: &'static str, error: &object_store::Error) -> BackupError {
     BackupError::Target { target: shown.to_owned(), doing, cause: error.to_string() }
-}
-
-/// A private directory, made when it is not there.
-///
-/// # Errors
-/// `Target` when it cannot be made.
-pub fn directory(path: &FilePath) -> Result<Target, BackupError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| BackupError::Target { target: path.display().to_string(), doing: "making", cause: error.to_string() })?;
-    let path: PathBuf = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    Target::directory(&path)
 }

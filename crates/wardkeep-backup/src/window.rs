@@ -58,7 +58,7 @@ pub(crate) async fn of_month(target: &Target, month: &str, hospital: &Recipient)
     let file = file_of(month);
     if target.get(&file).await?.is_none() {
         let (text, public) = new_identity();
-        let sealed = age::encrypt(hospital, text.as_bytes()).map_err(|error| BackupError::Key(error.to_string()))?;
+        let sealed = age::encrypt(hospital, text.as_bytes()).map_err(|error| BackupError::Internal(error.to_string()))?;
         target.put_new(&file, Bytes::from([public.as_bytes(), b"\n", &sealed].concat())).await?;
     }
     let found = target.get(&file).await?.unwrap_or_default();

@@ -9,11 +9,10 @@ use std::time::Duration;
 use wardkeep_app::backups::{Noted, hospital_in};
 use wardkeep_app::{App, Entropy, kinds};
 use wardkeep_backup::bucket::{self, Bucket};
-use wardkeep_backup::target::directory;
 use wardkeep_backup::{Made, Manifest, Order, Target, make, window};
 use wardkeep_domain::date::Moment;
 use wardkeep_store::transfer::Progress;
-use wardkeep_store::{MongoStore, Receive, Seq, SqliteOptions, SqliteStore, Store};
+use wardkeep_store::{MongoStore, Seq, SqliteStore, Store};
 use wardkeep_vault::{KeyFile, KeyProvider};
 use wardkeep_web::Clock;
 
@@ -28,12 +27,11 @@ const LOOK: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(15 * 60);
 /// Views are taken again until they belong together; they nearly always do.
 const VIEWS: usize = 10;
-const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// Where backups lie that this text names; a bucket is reached as the settings say.
 pub(crate) fn target(home: &Home, named: &str) -> Result<Target, Failure> {
     match named.split_once("://") {
-        None => Ok(directory(Path::new(named))?),
+        None => Ok(Target::directory(Path::new(named))?),
         Some(("s3", place)) => {
             let missing = "name the store with --s3-region, --s3-key-id and --s3-secret-file of “wardkeep backup setup”, or in [backup.s3] of wardkeep.toml";
             let s3 = home.backup.as_ref().and_then(|backup| backup.s3.as_ref()).ok_or_else(|| Failure::new(3, missing))?;
@@ -62,9 +60,8 @@ pub(crate) fn settings(home: &Home) -> Result<&Backup, Failure> {
     home.backup.as_ref().ok_or_else(missing)
 }
 
-pub(crate) fn noted(manifest: &Manifest, digest: &[u8; 32]) -> Noted {
-    let digest = digest.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    Noted { id: manifest.id.clone(), made_at: Moment(manifest.made_at), digest }
+pub(crate) fn noted(manifest: &Manifest, digest: &str) -> Noted {
+    Noted { id: manifest.id.clone(), made_at: Moment(manifest.made_at), digest: digest.to_owned() }
 }
 
 async fn view(address: &Address) -> Result<Arc<dyn Store>, Failure> {
@@ -77,7 +74,7 @@ async fn view(address: &Address) -> Result<Arc<dyn Store>, Failure> {
 /// Views of control and records that belong together.
 async fn views(home: &Home) -> Result<[Arc<dyn Store>; 2], Failure> {
     for _ in 0..VIEWS {
-        let before = make::sizes(view(&home.control).await?.as_ref()).await?;
+        let before = make::heads(view(&home.control).await?.as_ref()).await?;
         let records = view(&home.records).await?;
         let control = view(&home.control).await?;
         if make::together(&before, control.as_ref()).await? {
@@ -138,52 +135,12 @@ async fn look(home: &Home, settings: &Backup, app: &App, entropy: &Entropy, eras
         app.note_backup(&house::visit(entropy), &noted(manifest, digest)).await?;
     }
     let now = SystemClock.now();
-    let due = newest.is_none_or(|(manifest, _)| now.0.saturating_sub(manifest.made_at) >= i64::from(settings.every_hours) * HOUR_MS);
-    if due {
+    if app.backup_is_due(newest.map(|(manifest, _)| Moment(manifest.made_at)), now) {
         let (target, made) = create(home, entropy, &|_, _| {}).await?;
         app.note_backup(&house::visit(entropy), &noted(&made.manifest, &made.digest)).await?;
         target.tidy(now.0, settings.keep_months).await?;
     }
     Ok(())
-}
-
-/// The two stores as a restore fills them: nobody else may.
-pub(crate) struct Filling {
-    pub stores: [Arc<dyn Receive>; 2],
-    claims: Vec<wardkeep_store::mongo::Claim>,
-}
-
-impl Filling {
-    pub(crate) async fn open(home: &Home, entropy: &Entropy) -> Result<Self, Failure> {
-        let mut claims = Vec::new();
-        let mut stores: Vec<Arc<dyn Receive>> = Vec::new();
-        for address in [&home.control, &home.records] {
-            stores.push(match address {
-                Address::File(path) => Arc::new(SqliteStore::open(path, SqliteOptions::default())?),
-                Address::Mongo(address) => {
-                    let store = MongoStore::open(address, &home.node).await?;
-                    claims.push(store.claim(entropy.bytes()).await?);
-                    Arc::new(store)
-                }
-            });
-        }
-        let stores = stores.try_into().map_err(|_| Failure::new(1, "a hospital has two stores"))?;
-        Ok(Self { stores, claims })
-    }
-
-    pub(crate) async fn are_empty(&self) -> Result<bool, Failure> {
-        for store in &self.stores {
-            let store = store.store();
-            if !store.streams().await?.is_empty() || !store.changed_since(None, Seq(0), 1).await?.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    pub(crate) async fn close(self) {
-        house::release(self.claims).await;
-    }
 }
 
 /// Stands in the data directory while a restore is not finished; holds the backup's id.

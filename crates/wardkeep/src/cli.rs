@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wardkeep_app::pace::{CHARTS_PER_MINUTE, EXPORTS_PER_MINUTE, SEARCHES_PER_MINUTE};
 
-pub(crate) use backup::{Backup, From, Opens, S3};
+pub(crate) use backup::{Backup, Opens, S3, Source};
 pub(crate) use policy::{Explain, Policy};
 
 const EXIT_CODES: &str = "Exit codes:

@@ -11,7 +11,7 @@ use wardkeep_app::hospital::{Hospital, Parts};
 use wardkeep_app::{App, Ctx, Entropy, Error, Visit};
 use wardkeep_domain::date::Moment;
 use wardkeep_store::mongo::Claim;
-use wardkeep_store::{MongoStore, SqliteOptions, SqliteStore, Store};
+use wardkeep_store::{MongoStore, Receive, SqliteOptions, SqliteStore, Store, transfer};
 use wardkeep_vault::{KeyFile, KeyProvider};
 
 use crate::backups;
@@ -92,41 +92,65 @@ pub(crate) fn root_key_id(home: &Home) -> Result<String, Failure> {
     Ok(KeyFile::open(&home.paths().root_key())?.key_id())
 }
 
-/// Both stores, and the claims of this node on those that others may share.
-struct Stores {
-    control: Arc<dyn Store>,
-    records: Arc<dyn Store>,
+/// Both stores, as use cases write them and as a restore fills them, and the claims of this node on those
+/// that others may share.
+pub(crate) struct Stores {
+    pub control: Arc<dyn Store>,
+    pub records: Arc<dyn Store>,
+    /// The same, control first.
+    pub filled: [Arc<dyn Receive>; 2],
     claims: Vec<Claim>,
 }
 
-async fn stores(home: &Home, entropy: &Entropy) -> Result<Stores, Failure> {
-    let mut claims = Vec::new();
-    let opened = async {
-        let control = open_store(&home.control, &home.node, entropy, &mut claims).await?;
-        let records = open_store(&home.records, &home.node, entropy, &mut claims).await?;
-        Ok::<_, Failure>((control, records))
-    };
-    match opened.await {
-        Ok((control, records)) => Ok(Stores { control, records, claims }),
-        Err(failure) => {
-            release(claims).await;
-            Err(failure)
+impl Stores {
+    pub(crate) async fn open(home: &Home, entropy: &Entropy) -> Result<Self, Failure> {
+        let mut claims = Vec::new();
+        let opened = async {
+            let control = open_store(&home.control, &home.node, entropy, &mut claims).await?;
+            let records = open_store(&home.records, &home.node, entropy, &mut claims).await?;
+            Ok::<_, Failure>((control, records))
+        };
+        match opened.await {
+            Ok(((control, to_control), (records, to_records))) => Ok(Self { control, records, filled: [to_control, to_records], claims }),
+            Err(failure) => {
+                release(claims).await;
+                Err(failure)
+            }
         }
+    }
+
+    /// Neither holds a hospital, nor a part of one.
+    pub(crate) async fn are_empty(&self) -> Result<bool, Failure> {
+        for store in [&self.control, &self.records] {
+            if !store.streams().await?.is_empty() || transfer::unfinished(store.as_ref()).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(crate) async fn close(self) {
+        release(self.claims).await;
     }
 }
 
-async fn open_store(address: &Address, node: &str, entropy: &Entropy, claims: &mut Vec<Claim>) -> Result<Arc<dyn Store>, Failure> {
+type Opened = (Arc<dyn Store>, Arc<dyn Receive>);
+
+async fn open_store(address: &Address, node: &str, entropy: &Entropy, claims: &mut Vec<Claim>) -> Result<Opened, Failure> {
     Ok(match address {
-        Address::File(path) => Arc::new(SqliteStore::open(path, SqliteOptions::default())?),
+        Address::File(path) => {
+            let store = Arc::new(SqliteStore::open(path, SqliteOptions::default())?);
+            (store.clone(), store)
+        }
         Address::Mongo(address) => {
-            let store = MongoStore::open(address, node).await?;
+            let store = Arc::new(MongoStore::open(address, node).await?);
             claims.push(store.claim(entropy.bytes()).await?);
-            Arc::new(store)
+            (store.clone(), store)
         }
     })
 }
 
-pub(crate) async fn release(claims: Vec<Claim>) {
+async fn release(claims: Vec<Claim>) {
     for claim in claims {
         claim.release().await;
     }
@@ -158,7 +182,7 @@ pub(crate) async fn open_as_it_is(home: &Home) -> Result<House, Failure> {
     let site = policies::own(home.policies.as_deref())?;
     let provider = KeyFile::open(&paths.root_key())?;
     let entropy = entropy()?;
-    let Stores { control, records, claims } = stores(home, &entropy).await?;
+    let Stores { control, records, claims, .. } = Stores::open(home, &entropy).await?;
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
     match App::open_with(parts, site, &visit(&entropy)).await {
         Ok(app) => {
@@ -215,7 +239,7 @@ async fn create_in(home: &Home, name: &str, demo: bool) -> Result<House, Failure
     let entropy = entropy()?;
     let paths = home.paths();
     let provider = KeyFile::create(&paths.root_key(), &mut |buffer| entropy.fill(buffer))?;
-    let Stores { control, records, claims } = stores(home, &entropy).await?;
+    let Stores { control, records, claims, .. } = Stores::open(home, &entropy).await?;
     let id = entropy.bytes::<8>().iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let hospital = Hospital { name: name.to_owned(), id, registration_open: true, demo };
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };

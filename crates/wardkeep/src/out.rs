@@ -68,12 +68,13 @@ impl From<StoreError> for Failure {
 
 impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
-        let code = match &error {
+        let code = match error {
+            BackupError::Store(error) => return error.into(),
+            BackupError::Internal(_) => 1,
             BackupError::Key(_) => 3,
             BackupError::NotFound { .. } => 4,
             BackupError::Damaged { .. } | BackupError::Expired { .. } => 5,
             BackupError::Target { .. } | BackupError::Unfit(_) => 7,
-            BackupError::Store(_) => 7,
         };
         Self::new(code, error.to_string())
     }

@@ -2,6 +2,8 @@
 
 // `cfg(test)` tells clippy that helpers in here may unwrap as well.
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod factors;

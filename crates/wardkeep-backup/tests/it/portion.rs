@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use wardkeep_backup::portion::{MAGIC, decode, encode};
+use wardkeep_backup::portion::{MAGIC, ROWS_BYTES_MAX, decode, encode};
 use wardkeep_ledger::tree::TileId;
 use wardkeep_ledger::{EventId, Head, StreamId};
 use wardkeep_store::receive::{End, Rows, Segment, Whole};
@@ -94,7 +94,7 @@ fn rows(given: &Value) -> Rows {
 
 fn piece(rows: &[Rows]) -> Vec<u8> {
     let mut piece = MAGIC.to_vec();
-    rows.iter().for_each(|rows| encode(rows, &mut piece));
+    rows.iter().for_each(|rows| encode(rows, &mut piece).unwrap());
     piece
 }
 
@@ -125,6 +125,17 @@ fn files_are_split_into_segments_and_wholes() {
     let [first, second] = decode(&piece(&[both])).unwrap().try_into().unwrap();
     assert_eq!(first, Rows::Files { segments: vec![segment.clone()], whole: vec![] });
     assert_eq!(second, Rows::Files { segments: vec![], whole: vec![(segment.blob, segment.owner)] });
+}
+
+#[test]
+fn a_portion_that_nothing_could_read_again_is_not_written() {
+    let segment = |bytes: usize| Segment { blob: DocId([1; 16]), owner: Owner([2; 16]), number: 0, bytes: vec![3; bytes] };
+    let beside = 16 + 16 + 4 + 4;
+    for (bytes, fits) in [(ROWS_BYTES_MAX - beside, true), (ROWS_BYTES_MAX - beside + 1, false)] {
+        let (rows, mut piece) = (Rows::Files { segments: vec![segment(bytes)], whole: vec![] }, MAGIC.to_vec());
+        assert_eq!(encode(&rows, &mut piece).is_ok(), fits, "{bytes}");
+        assert_eq!(decode(&piece).is_ok(), fits, "{bytes}");
+    }
 }
 
 proptest! {

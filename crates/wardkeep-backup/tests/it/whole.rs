@@ -73,7 +73,7 @@ impl Site {
         let (control, records) = (MemoryStore::new(), MemoryStore::new());
         fill(&control, "control.main", &[NOTE, KEY]).await;
         fill(&records, "records.main", &[NOTE]).await;
-        let target = wardkeep_backup::target::directory(&folder.path().join("target")).unwrap();
+        let target = Target::make_directory(&folder.path().join("target")).unwrap();
         let identity = window::identity(&window::new_identity().0).unwrap();
         Self { folder, control, records, target, identity }
     }

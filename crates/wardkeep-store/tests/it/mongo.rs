@@ -174,6 +174,20 @@ async fn a_commit_that_fails_half_way_or_whose_answer_is_lost_is_applied_once() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_the_server_forgot_names_what_keeps_it_longer() -> Result<()> {
+    let Some(set) = ReplicaSet::start(1).await? else { return Ok(()) };
+    MongoStore::open(&set.address("ward"), "main").await?;
+    let snapshot = MongoStore::open_snapshot(&set.address("ward")).await?;
+    for code in [239, 246] {
+        fail(&set, 1, doc! { "failCommands": ["find"], "errorCode": code }).await?;
+        let told = snapshot.changed_since(None, Seq(0), 1).await.unwrap_err().to_string();
+        assert!(told.contains("minSnapshotHistoryWindowInSeconds"), "{code}: {told}");
+        assert!(snapshot.changed_since(None, Seq(0), 1).await?.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_nobody_answers_for_is_called_unknown_and_the_stream_goes_on() -> Result<()> {
     let Some(set) = ReplicaSet::start(1).await? else { return Ok(()) };
     let store = MongoStore::open(&set.address("ward"), "main").await?;

@@ -224,3 +224,21 @@ async fn an_account_that_is_somebodys_proxy_too_stays_and_forgets_its_own_patien
     let others = site.get(Some(patient), "/my/others").await;
     assert_eq!(others.status, 200, "{}", others.text());
 }
+
+/// A backup that is brought back holds patients who were erased since, or never came to it.
+#[tokio::test]
+async fn a_restored_backup_is_told_of_erasures_that_it_does_not_know() {
+    let site = Site::open().await;
+    fill_near(&site).await;
+    let erased = [site.near, PatientId::from_bytes([9; 16])];
+    assert_eq!(site.app.erase_again(&site.visit(), &erased).await.unwrap(), 2);
+    nothing_is_left(&site, site.near).await;
+    gone_for(&site, site.person(Role::Doctor), site.near).await;
+    assert_eq!(site.app.erase_again(&site.visit(), &erased).await.unwrap(), 0, "done already");
+    let (mut known, next) = site.app.erased_since(Seq(0)).await.unwrap();
+    known.dedup();
+    assert!(known.len() >= 2 && erased.iter().all(|patient| known.contains(patient)));
+    assert_eq!(site.app.erased_since(next).await.unwrap(), (Vec::new(), next));
+    let other = site.sign_in_again(&site.other).await;
+    assert_eq!(site.get(Some(&other), &format!("/patients/{}", site.far)).await.status, 200, "others stay");
+}

@@ -32,7 +32,7 @@ pub(crate) enum Backup {
     #[command(after_help = "Examples:\n  wardkeep backup list\n  wardkeep backup list --from /mnt/backup")]
     List {
         #[command(flatten)]
-        from: From,
+        from: Source,
     },
     /// Compare a backup's files with its manifest, and with its key read everything in it
     #[command(after_help = "Examples:\n  wardkeep backup verify\n  wardkeep backup verify 20261127T061200Z-1a2b3c4d --identity backup.key")]
@@ -41,7 +41,7 @@ pub(crate) enum Backup {
         #[arg(default_value = "latest")]
         id: String,
         #[command(flatten)]
-        from: From,
+        from: Source,
         /// File of the key that opens it
         #[arg(long, value_name = "FILE")]
         identity: Option<PathBuf>,
@@ -82,7 +82,7 @@ pub(crate) struct S3 {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct From {
+pub(crate) struct Source {
     /// Where the backups are [default: the target in wardkeep.toml]
     #[arg(long, value_name = "PLACE")]
     pub from: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Opens {
     #[arg(default_value = "latest")]
     pub id: String,
     #[command(flatten)]
-    pub from: From,
+    pub from: Source,
     /// File of the key that opens it
     #[arg(long, value_name = "FILE")]
     pub identity: PathBuf,

@@ -11,10 +11,10 @@ use wardkeep_domain::PatientId;
 use wardkeep_domain::date::Moment;
 use wardkeep_web::Clock;
 
-use crate::backups::{self, Filling};
-use crate::cli::{Backup, From, Opens, S3};
+use crate::backups;
+use crate::cli::{Backup, Opens, S3, Source};
 use crate::home::{Address, Backup as Settings, Home, S3 as S3Settings};
-use crate::house::{self, SystemClock};
+use crate::house::{self, Stores, SystemClock};
 use crate::out::{Failure, Out, Progress};
 
 pub(crate) async fn run(home: &Home, what: Backup, out: &Out) -> Result<(), Failure> {
@@ -35,7 +35,7 @@ pub(crate) async fn run(home: &Home, what: Backup, out: &Out) -> Result<(), Fail
 
 type Told = (String, Value);
 
-fn place(home: &Home, from: &From) -> Result<Target, Failure> {
+fn place(home: &Home, from: &Source) -> Result<Target, Failure> {
     match &from.from {
         Some(named) => backups::target(home, named),
         None => backups::target(home, &backups::settings(home)?.target),
@@ -49,12 +49,9 @@ fn identity(path: &Path) -> Result<Identity, Failure> {
 
 /// The path without `..` and links, also when its end is not there yet.
 fn whole(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (path.canonicalize(), parent.canonicalize(), path.file_name()) {
-        (Ok(whole), ..) => whole,
-        (Err(_), Ok(parent), Some(name)) => parent.join(name),
-        _ => path.to_owned(),
-    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|parent| Some((parent.canonicalize().ok()?, path.strip_prefix(parent).ok()?)));
+    there.map_or_else(|| path.clone(), |(parent, rest)| if rest.as_os_str().is_empty() { parent } else { parent.join(rest) })
 }
 
 /// As it stands in `wardkeep.toml`: paths are whole.
@@ -85,6 +82,7 @@ async fn setup(home: &Home, mut set: Settings, file: &Path) -> Result<Told, Fail
     let directory = (!set.target.contains("://")).then(|| whole(Path::new(&set.target)));
     apart(&whole(&home.data), directory.as_deref(), file)?;
     if let Some(directory) = directory {
+        Target::make_directory(&directory)?;
         set.target = directory.display().to_string();
     }
     let mut home = home.clone();
@@ -149,7 +147,10 @@ async fn create(home: &Home, out: &Out) -> Result<Told, Failure> {
             noted.map(|_| true)?
         }
         Err(failure) if failure.code == 6 => false,
-        Err(failure) => return Err(failure),
+        Err(Failure { code, message, details }) => {
+            let message = format!("backup {} was made, and could not be written into the log: {message}", made.manifest.id);
+            return Err(Failure { code, message, details });
+        }
     };
     let manifest = &made.manifest;
     let mut text = format!(
@@ -274,12 +275,12 @@ async fn bring_back(home: &Home, target: &Target, opens: &Opens, out: &Out) -> R
         Some(_) => {}
         None => begin(home, &manifest, &entropy).await?,
     }
-    let filling = Filling::open(home, &entropy).await?;
+    let stores = Stores::open(home, &entropy).await?;
     let progress = Progress::new("Bringing the backup back", *out);
-    let [control, records] = &filling.stores;
+    let [control, records] = &stores.filled;
     let read = target.restore(&manifest, &key, [control.as_ref(), records.as_ref()], &|done, of| progress.at(done, of)).await;
     progress.end();
-    filling.close().await;
+    stores.close().await;
     let files = read?.files;
     let erased: Vec<PatientId> = target.erased().await?.into_iter().map(PatientId::from_bytes).collect();
     let house = house::open_as_it_is(home).await?;
@@ -309,23 +310,24 @@ async fn begin(home: &Home, manifest: &Manifest, entropy: &wardkeep_app::Entropy
         }
     }
     backups::begin_restore(home, &manifest.id)?;
-    let filling = Filling::open(home, entropy).await;
-    let empty = match &filling {
-        Ok(filling) => filling.are_empty().await,
-        Err(_) => Ok(false),
+    let empty = match Stores::open(home, entropy).await {
+        Ok(stores) => {
+            let empty = stores.are_empty().await;
+            stores.close().await;
+            empty
+        }
+        Err(failure) => Err(failure),
     };
     if !matches!(empty, Ok(true)) {
         backups::end_restore(home)?;
     }
-    filling?.close().await;
     if empty? { Ok(()) } else { Err(taken(format!("a hospital in {} and {}", home.control.shown(), home.records.shown()))) }
 }
 
 async fn drill(home: &Home, opens: &Opens, scratch: Option<PathBuf>, out: &Out) -> Result<Told, Failure> {
     let target = place(home, &opens.from)?;
     let parent = scratch.unwrap_or_else(|| whole(&home.data).parent().unwrap_or(Path::new("/")).to_owned());
-    let name: String = house::entropy()?.bytes::<4>().iter().fold("wardkeep-drill-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-    let folder = parent.join(name);
+    let folder = parent.join(format!("wardkeep-drill-{}", std::process::id()));
     let failed = |error: std::io::Error| Failure::new(7, format!("{} cannot be used: {error}; name another --scratch", folder.display()));
     std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
     let began = SystemClock.now();

@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand_chacha::ChaCha20Rng;
@@ -17,8 +16,8 @@ use wardkeep_app::Error;
 use wardkeep_mongod::ReplicaSet;
 
 use crate::cli_run::{Ran, command, wardkeep};
-use crate::crash::{Ward, runtime, some_minutes_ago, texts, ward};
-use crate::crash_server::{Server, free_port};
+use crate::crash::{Ward, runtime, some_minutes_ago, texts, ward, while_clients_write};
+use crate::crash_server::{Acknowledged, Server, free_port};
 use crate::tamper_hospital::Clinic;
 
 const SEED: u64 = 0xBAC_2026;
@@ -127,11 +126,20 @@ fn a_backup_is_set_up_made_listed_checked_tried_and_brought_back() {
 fn what_cannot_be_done_says_why_and_changes_nothing() {
     let kept = Kept::new();
     let id = kept.create();
-    let inside = kept.ward.data.join("backups").to_str().unwrap().to_owned();
+    let inside = kept.ward.data.join("not/there/yet").to_str().unwrap().to_owned();
     let near = format!("{}/near.key", kept.target);
     let (target, identity) = (kept.target.as_str(), kept.identity.as_str());
     told(&kept.run(&["backup", "setup", "--target", &inside, "--identity", identity]), 3, "in the data directory");
+    assert!(!kept.ward.data.join("not").exists());
     told(&kept.run(&["backup", "setup", "--target", target, "--identity", &near]), 3, "beside what it protects");
+    // A disk that is not mounted: nothing is written in its place.
+    let unmounted = format!("{target}-away");
+    fs::rename(target, &unmounted).unwrap();
+    for words in [&["backup", "list"], &["backup", "create"]] {
+        told(&kept.run(words), 7, target);
+    }
+    assert!(!Path::new(target).exists());
+    fs::rename(&unmounted, target).unwrap();
     told(&kept.run(&["backup", "setup", "--target", "ftp://host/x", "--identity", identity]), 2, "no place for backups");
     let again = good(kept.run(&["backup", "setup", "--target", target, "--identity", identity, "--every-hours", "6", "--json"]));
     assert_eq!(again["identity_made"], false, "a key that is there is used again");
@@ -175,32 +183,22 @@ fn backups_that_are_made_under_load_hold_all_that_was_acknowledged_before() {
     let ward = &kept.ward;
     let mut server = Server::start(&ward.data, ward.browser.port);
     server.wait_until_ready();
-    let (over, acknowledged) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-    let made: Vec<(String, Vec<String>)> = std::thread::scope(|scope| {
-        for client in 0..2 {
-            let (over, acknowledged) = (&over, &acknowledged);
-            scope.spawn(move || {
-                let patient = ward.known.patients[client % ward.known.patients.len()];
-                for number in 0.. {
-                    if over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let text = format!("backup-client-{client}-number-{number}-end");
-                    assert!(ward.browser.write_record(patient, &text).is_some(), "{text}");
-                    acknowledged.lock().unwrap().push(text);
-                }
-            });
-        }
+    let write = |client: usize, number: usize| {
+        let text = format!("backup-client-{client}-number-{number}-end");
+        let written = ward.browser.write_record(ward.known.patients[client % ward.known.patients.len()], &text);
+        assert!(written.is_some(), "{text}");
+        written
+    };
+    let backups = |acknowledged: &Mutex<Vec<Acknowledged>>| -> Vec<(String, Vec<String>)> {
         let made = (0..BACKUPS).map(|_| {
-            let before = acknowledged.lock().unwrap().clone();
+            let before = acknowledged.lock().unwrap().iter().map(|written| written.text.clone()).collect();
             let made = good(kept.run(&["backup", "create", "--json"]));
             assert_eq!(made["logged"], false, "the running server does that");
             (made["backup"]["id"].as_str().unwrap().to_owned(), before)
         });
-        let made = made.collect();
-        over.store(true, Ordering::Relaxed);
-        made
-    });
+        made.collect()
+    };
+    let (made, _) = while_clients_write(2, write, backups);
     for (number, (id, before)) in made.iter().enumerate() {
         kept.drill(id);
         let back = kept.fresh(&format!("back-{number}"));
@@ -220,24 +218,33 @@ fn backups_that_are_made_under_load_hold_all_that_was_acknowledged_before() {
     assert!(noted >= 1, "the one of its start is in the log at least");
 }
 
-/// Whoever was erased since does not come back.
+/// Whoever was erased since does not come back: the server writes it down, and the restore reads it.
 #[test]
 fn an_erasure_reaches_the_backups_from_before() {
     let kept = Kept::new();
+    let (data, known) = (&kept.ward.data, &kept.ward.known);
     let id = kept.create();
-    let patient = kept.ward.known.patients[0];
-    let erased = Path::new(&kept.target).join("erased");
-    fs::create_dir_all(&erased).unwrap();
+    let patient = known.patients[0];
+    runtime().block_on(async {
+        let clinic = Clinic::open(data, 6, some_minutes_ago() + 300_000).await.unwrap();
+        assert_eq!(clinic.app.erase_again(&clinic.visit(), &[patient]).await.unwrap(), 1);
+        clinic.close(data).await;
+    });
     let name: String = patient.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    fs::write(erased.join(name), "").unwrap();
+    let written_down = Path::new(&kept.target).join("erased").join(name);
+    let mut server = Server::start(data, kept.ward.browser.port);
+    server.wait_until_ready();
+    let waited = (0..600).take_while(|_| !written_down.exists()).inspect(|_| std::thread::sleep(Duration::from_millis(50))).count();
+    assert!(waited < 600, "the server wrote nothing down");
+    server.stop();
     let back = kept.fresh("back");
     assert_eq!(good(kept.restore(&id, &back))["erased_again"], 1);
     is_sound(&back);
     runtime().block_on(async {
-        let clinic = Clinic::open(&back, 6, some_minutes_ago() + 300_000).await.unwrap();
-        let doctor = clinic.signed_in(&kept.ward.known, "doctor").await.unwrap();
+        let clinic = Clinic::open(&back, 7, some_minutes_ago() + 300_000).await.unwrap();
+        let doctor = clinic.signed_in(known, "doctor").await.unwrap();
         assert!(matches!(clinic.app.demographics(&doctor, patient).await, Err(Error::NotFound)));
-        clinic.app.demographics(&doctor, kept.ward.known.patients[1]).await.unwrap();
+        clinic.app.demographics(&doctor, known.patients[1]).await.unwrap();
         clinic.close(&back).await;
     });
 }

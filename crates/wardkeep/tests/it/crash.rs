@@ -61,33 +61,47 @@ pub(crate) fn ward() -> Ward {
 
 /// Clients that write until the server is killed at `moment`; what was acknowledged meanwhile.
 fn load(ward: &Ward, server: Server, round: usize, moment: Duration) -> Vec<Acknowledged> {
-    let over = AtomicBool::new(false);
-    let acknowledged = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for client in 0..CLIENTS {
-            let (over, acknowledged) = (&over, &acknowledged);
-            scope.spawn(move || {
-                let patient = ward.known.patients[client % ward.known.patients.len()];
-                for number in 0.. {
-                    if over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    let text = format!("kill-{round}-client-{client}-number-{number}-end");
-                    // A patient has a limited number of documents: one a round is tried to be filed.
-                    let upload = number == 1 && client == 0;
-                    let written = if upload { ward.browser.upload(patient, &text) } else { ward.browser.write_record(patient, &text) };
-                    if let Some(written) = written {
-                        acknowledged.lock().unwrap().push(written);
-                    }
-                }
-            });
-        }
+    let write = |client: usize, number: usize| {
+        let patient = ward.known.patients[client % ward.known.patients.len()];
+        let text = format!("kill-{round}-client-{client}-number-{number}-end");
+        // A patient has a limited number of documents: one a round is tried to be filed.
+        let upload = number == 1 && client == 0;
+        if upload { ward.browser.upload(patient, &text) } else { ward.browser.write_record(patient, &text) }
+    };
+    let kill = |_: &Mutex<Vec<Acknowledged>>| {
         // The random moment itself; nothing waits for it to be long enough.
         std::thread::sleep(moment);
         server.kill();
+    };
+    while_clients_write(CLIENTS, write, kill).1
+}
+
+/// Does something while clients write one thing after the other; what was acknowledged until its end.
+pub(crate) fn while_clients_write<T>(
+    clients: usize,
+    write: impl Fn(usize, usize) -> Option<Acknowledged> + Sync,
+    does: impl FnOnce(&Mutex<Vec<Acknowledged>>) -> T,
+) -> (T, Vec<Acknowledged>) {
+    let over = AtomicBool::new(false);
+    let acknowledged = Mutex::new(Vec::new());
+    let done = std::thread::scope(|scope| {
+        for client in 0..clients {
+            let (over, acknowledged, write) = (&over, &acknowledged, &write);
+            scope.spawn(move || {
+                let mut number = 0;
+                while !over.load(Ordering::Relaxed) {
+                    if let Some(written) = write(client, number) {
+                        acknowledged.lock().unwrap().push(written);
+                    }
+                    number += 1;
+                }
+            });
+        }
+        let done = does(&acknowledged);
         over.store(true, Ordering::Relaxed);
+        done
     });
-    acknowledged.into_inner().unwrap()
+    (done, acknowledged.into_inner().unwrap())
 }
 
 fn published_log_is_sound(data: &Path) {
