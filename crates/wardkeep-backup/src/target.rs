@@ -44,6 +44,10 @@ impl Target {
     /// `Target` when it is not there.
     pub fn directory(path: &FilePath) -> Result<Self, BackupError> {
         let shown = path.display().to_string();
+        if !path.is_dir() {
+            let cause = "there is no such directory: mount its disk, or name another place".to_owned();
+            return Err(BackupError::Target { target: shown, doing: "opening", cause });
+        }
         let store = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(&shown, "opening", &error))?;
         Ok(Self { store: Arc::new(store.with_fsync(true).with_automatic_cleanup(true)), prefix: Path::default(), shown })
     }

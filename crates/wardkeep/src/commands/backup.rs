@@ -356,13 +356,15 @@ async fn drill(home: &Home, opens: &Opens, scratch: Option<PathBuf>, out: &Out) 
     }
     let text = format!(
         "A hospital came back from backup {} of {}: {} documents, {} log entries, {} files, the same as its manifest says.\n\
-         All {} documents open and match the log. It took {:.1} s for {}. The copy was removed.",
+         All {} documents, {} events and {} files open and match the log. It took {:.1} s for {}. The copy was removed.",
         manifest.id,
         Moment(manifest.made_at).staff(),
         manifest.documents(),
         manifest.entries(),
         back.files,
         report.documents,
+        report.events,
+        report.blobs,
         took.as_secs_f64(),
         size(manifest.bytes())
     );

@@ -136,7 +136,7 @@ fn what_cannot_be_done_says_why_and_changes_nothing() {
     let unmounted = format!("{target}-away");
     fs::rename(target, &unmounted).unwrap();
     for words in [&["backup", "list"], &["backup", "create"]] {
-        told(&kept.run(words), 7, target);
+        told(&kept.run(words), 7, "mount its disk");
     }
     assert!(!Path::new(target).exists());
     fs::rename(&unmounted, target).unwrap();
