@@ -13,6 +13,7 @@ use crate::act::{Act, Side, Who};
 use crate::envelope::Envelope;
 use crate::keys::KeyCache;
 use crate::policies::Site;
+use crate::witnesses::Witness;
 use crate::{Error, Result, Visit, kinds};
 
 /// Settings that live in the control store.
@@ -100,6 +101,8 @@ pub struct Inner {
     pub(crate) idle_ms: std::sync::atomic::AtomicI64,
     /// See [`App::expect_backups`]; 0 is never.
     pub(crate) backup_hours: std::sync::atomic::AtomicU32,
+    /// See [`App::expect_witnesses`].
+    pub(crate) witnesses: std::sync::OnceLock<Vec<Witness>>,
 }
 
 /// The parts that the composition root brings.
@@ -190,15 +193,23 @@ impl App {
     /// # Errors
     /// As [`App::open`]; [`Error::Refused`] when a policy file is bad.
     pub async fn open_with(parts: Parts, site: Site, visit: &Visit) -> Result<App> {
+        Self::open_witnessed(parts, site, Vec::new(), visit).await
+    }
+
+    /// The same, after these witnesses were asked.
+    ///
+    /// # Errors
+    /// As [`App::open_with`]; [`Error::Unavailable`] when one knows another log than the stores hold.
+    pub async fn open_witnessed(parts: Parts, site: Site, witnesses: Vec<Witness>, visit: &Visit) -> Result<App> {
         let changed = "the settings, the signing key or the newest log entries do not match their seal: the control store was changed \
                        from outside. Restore the newest backup, and keep this copy as evidence";
-        Self::open_sealed(parts, site, visit).await.map_err(|error| match error {
+        Self::open_sealed(parts, site, witnesses, visit).await.map_err(|error| match error {
             Error::Integrity => Error::Unavailable(changed.to_owned()),
             error => error,
         })
     }
 
-    async fn open_sealed(parts: Parts, site: Site, visit: &Visit) -> Result<App> {
+    async fn open_sealed(parts: Parts, site: Site, witnesses: Vec<Witness>, visit: &Visit) -> Result<App> {
         for (store, name) in [(&parts.control, kinds::CONTROL), (&parts.records, kinds::RECORDS)] {
             if transfer::unfinished(store.as_ref()).await? {
                 let fix = "run “wardkeep store copy” again until it ends";
@@ -208,6 +219,10 @@ impl App {
         let Unlocked { vault, hospital, seed } = unlock(parts.control.as_ref(), parts.provider.as_ref()).await?;
         let app = Self::assemble(parts, vault, hospital, &seed, site, visit)?;
         app.check_rollback().await?;
+        if !witnesses.is_empty() {
+            app.expect_witnesses(witnesses);
+            app.ask_witnesses().await?;
+        }
         app.sweep().await?;
         app.open_streams(visit).await?;
         app.note_site(visit).await?;
@@ -252,6 +267,7 @@ impl App {
             pace: crate::pace::Pace::default(),
             idle_ms: std::sync::atomic::AtomicI64::new(wardkeep_domain::account::session::IDLE_MS),
             backup_hours: std::sync::atomic::AtomicU32::new(0),
+            witnesses: std::sync::OnceLock::new(),
         })))
     }
 

@@ -382,7 +382,7 @@ async fn drop_narrower(dir: PathBuf, from: u64, size: u64) -> Result<()> {
 }
 
 /// Writes each file beside its place and renames it.
-async fn write_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<()> {
+pub(crate) async fn write_files(dir: PathBuf, files: Vec<(String, Vec<u8>)>) -> Result<()> {
     on_disk(move || files.into_iter().try_for_each(|(path, bytes)| write_file(&dir.join(path), &bytes))).await
 }
 

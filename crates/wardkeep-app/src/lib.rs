@@ -50,6 +50,7 @@ pub mod throttle;
 pub(crate) mod tiles;
 pub mod unusual;
 pub mod verify;
+pub mod witnesses;
 
 pub use ctx::{Ctx, Entropy, Visit};
 pub use error::{Error, Result};

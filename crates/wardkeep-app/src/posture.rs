@@ -46,7 +46,7 @@ impl Line {
 }
 
 impl App {
-    /// Keys, permissions, stores, log head, checkpoint age, factor coverage, alarms, version.
+    /// Keys, permissions, stores, log head, checkpoint age, factor coverage, alarms, backups, witnesses, version.
     ///
     /// # Errors
     /// `Denied`.
@@ -96,6 +96,7 @@ impl App {
             lines.push(Line::warning("Demo", "This is a throw-away hospital with known passwords.", "Keep no real data in it."));
         }
         lines.push(self.backup_line(ctx.now()).await?);
+        lines.extend(self.witness_lines(ctx.now()).await?);
         lines.push(Line::ok("Version", format!("Wardkeep {}.", env!("CARGO_PKG_VERSION"))));
         Ok(lines)
     }

@@ -33,6 +33,15 @@ impl App {
         self.newest(&stream).await.map(|(_, note, _)| note)
     }
 
+    /// The newest checkpoint that witnesses cosigned, with their lines, as it lies beside this node's log.
+    ///
+    /// # Errors
+    /// `NotFound` for a stream that is none, or that nobody has seen yet.
+    pub async fn published_witnessed(&self, stream: &str) -> Result<String> {
+        let stream = StreamId::parse(stream).map_err(|_| Error::NotFound)?;
+        self.witnessed(&stream).await.ok_or(Error::NotFound)
+    }
+
     /// The bytes of a tile or an entry bundle (C2SP tlog-tiles).
     ///
     /// # Errors

@@ -25,9 +25,54 @@ impl std::fmt::Debug for Signer {
 
 /// Public half, in the C2SP vkey text form `name+hash+base64`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifyingKey {
-    name: String,
-    key: [u8; 32],
+pub struct VerifyingKey(NamedKey);
+
+/// A public key with its name in notes and the kind of its signatures.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct NamedKey {
+    pub(crate) name: String,
+    pub(crate) kind: u8,
+    pub(crate) key: [u8; 32],
+}
+
+impl NamedKey {
+    pub(crate) fn of(name: &str, kind: u8, pair: &Ed25519KeyPair) -> Self {
+        let mut key = [0; 32];
+        key.copy_from_slice(pair.public_key().as_ref());
+        Self { name: name.to_owned(), kind, key }
+    }
+    pub(crate) fn parse(text: &str, kind: u8) -> Result<Self, CheckpointError> {
+        let mut parts = text.trim().splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else { return Err(CheckpointError::Key) };
+        let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
+        let Some((found, key)) = bytes.split_first().filter(|(found, _)| **found == kind) else { return Err(CheckpointError::Key) };
+        let parsed = Self { name: name.to_owned(), kind: *found, key: key.try_into().map_err(|_| CheckpointError::Key)? };
+        if !valid_name(name) || id != format!("{:08x}", u32::from_be_bytes(parsed.id())) {
+            return Err(CheckpointError::Key);
+        }
+        Ok(parsed)
+    }
+    pub(crate) fn to_text(&self) -> String {
+        let key = [&[self.kind][..], &self.key].concat();
+        format!("{}+{:08x}+{}", self.name, u32::from_be_bytes(self.id()), STANDARD.encode(key))
+    }
+    /// First four bytes of SHA-256(name ‖ LF ‖ kind ‖ key).
+    pub(crate) fn id(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = sha256(&[self.name.as_bytes(), b"\n", &[self.kind], &self.key]);
+        [a, b, c, d]
+    }
+    /// What a line of this key carries behind its id.
+    pub(crate) fn signature_in<'a>(&self, signatures: &'a [SignatureLine<'_>]) -> Option<&'a [u8]> {
+        let own = |line: &&SignatureLine<'_>| line.name == self.name && line.id == self.id();
+        signatures.iter().rfind(own).map(|line| line.bytes.as_slice())
+    }
+    /// A signature line, with its line feed.
+    pub(crate) fn line(&self, signature: &[u8]) -> String {
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode([&self.id()[..], signature].concat()))
+    }
+    pub(crate) fn holds(&self, message: &[u8], signature: &[u8]) -> Result<(), CheckpointError> {
+        UnparsedPublicKey::new(&ED25519, self.key).verify(message, signature).map_err(|_| CheckpointError::Signature)
+    }
 }
 
 impl Signer {
@@ -42,9 +87,7 @@ impl Signer {
     }
     #[must_use]
     pub fn verifying_key(&self) -> VerifyingKey {
-        let mut key = [0; 32];
-        key.copy_from_slice(self.pair.public_key().as_ref());
-        VerifyingKey { name: self.name.clone(), key }
+        VerifyingKey(NamedKey::of(&self.name, ED25519_KIND, &self.pair))
     }
     /// Signs `origin`, size and root; `time_ms` goes in as an extension line `time <ms>`.
     /// Whoever calls this keeps a [`Monotonic`] so that it never signs backwards.
@@ -52,8 +95,7 @@ impl Signer {
     pub fn sign(&self, origin: &str, head: &Head, time_ms: i64) -> String {
         let text = format!("{origin}\n{}\n{}\ntime {time_ms}\n", head.size, STANDARD.encode(head.root));
         let signature = self.pair.sign(text.as_bytes());
-        let blob = [&self.verifying_key().id()[..], signature.as_ref()].concat();
-        format!("{text}\n\u{2014} {} {}\n", self.name, STANDARD.encode(blob))
+        format!("{text}\n{}", self.verifying_key().0.line(signature.as_ref()))
     }
 }
 
@@ -61,34 +103,20 @@ impl VerifyingKey {
     /// # Errors
     /// When the text is no Ed25519 vkey.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else { return Err(CheckpointError::Key) };
-        let bytes = STANDARD.decode(key).map_err(|_| CheckpointError::Key)?;
-        let Some((&ED25519_KIND, key)) = bytes.split_first() else { return Err(CheckpointError::Key) };
-        let parsed = Self { name: name.to_owned(), key: key.try_into().map_err(|_| CheckpointError::Key)? };
-        if !valid_name(name) || id != format!("{:08x}", u32::from_be_bytes(parsed.id())) {
-            return Err(CheckpointError::Key);
-        }
-        Ok(parsed)
+        NamedKey::parse(text, ED25519_KIND).map(Self)
     }
     #[must_use]
     pub fn to_text(&self) -> String {
-        let key = [&[ED25519_KIND][..], &self.key].concat();
-        format!("{}+{:08x}+{}", self.name, u32::from_be_bytes(self.id()), STANDARD.encode(key))
+        self.0.to_text()
     }
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
     /// The origin line that this key signs for a stream.
     #[must_use]
     pub fn origin(&self, stream: &str) -> String {
-        format!("{}/{stream}", self.name)
-    }
-    /// First four bytes of SHA-256(name ‖ LF ‖ kind ‖ key).
-    fn id(&self) -> [u8; 4] {
-        let [a, b, c, d, ..] = sha256(&[self.name.as_bytes(), b"\n", &[ED25519_KIND], &self.key]);
-        [a, b, c, d]
+        format!("{}/{stream}", self.0.name)
     }
 }
 
@@ -104,7 +132,16 @@ impl Checkpoint {
     /// # Errors
     /// When the note is malformed or carries no valid signature of `key`.
     pub fn verify(note: &str, key: &VerifyingKey) -> Result<Self, CheckpointError> {
-        let text = signed_text(note, key)?;
+        let (text, signatures) = split(note)?;
+        // Lines of other keys are ignored, all of this one must hold.
+        let mut own = signatures.iter().filter(|line| line.name == key.0.name && line.id == key.0.id()).peekable();
+        own.peek().ok_or(CheckpointError::Signature)?;
+        own.try_for_each(|line| key.0.holds(text.as_bytes(), &line.bytes))?;
+        Self::parse(text)
+    }
+
+    /// The text of a note, whoever signed it.
+    pub(crate) fn parse(text: &str) -> Result<Self, CheckpointError> {
         let mut lines = text.split_terminator('\n');
         let origin = lines.next().filter(|line| !line.is_empty()).ok_or(CheckpointError::Malformed("no origin"))?.to_owned();
         let size = lines.next().and_then(plain_number).ok_or(CheckpointError::Malformed("no size in plain form"))?;
@@ -127,16 +164,23 @@ impl Checkpoint {
     }
 }
 
-/// The text of a signed note (ending in a newline) when `key` signed it. Every signature line must
-/// have the form of one; those of other keys are ignored, one of `key` that does not hold is fatal.
-fn signed_text<'a>(note: &'a str, key: &VerifyingKey) -> Result<&'a str, CheckpointError> {
+/// A line below a note's text.
+pub(crate) struct SignatureLine<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) id: [u8; 4],
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The text of a signed note (ending in a newline) and its signature lines. Every one must have the form
+/// of one, also those of keys that nobody here knows.
+pub(crate) fn split(note: &str) -> Result<(&str, Vec<SignatureLine<'_>>), CheckpointError> {
     if note.len() > NOTE_BYTES_MAX || note.chars().any(|c| c < ' ' && c != '\n') {
         return Err(CheckpointError::Malformed("too long, or control characters"));
     }
     let border = note.rfind("\n\n").ok_or(CheckpointError::Malformed("no signatures"))?;
     let (text, signatures) = note.split_at(border + 1);
     let signatures = signatures.strip_prefix('\n').and_then(|lines| lines.strip_suffix('\n'));
-    let mut signed = false;
+    let mut found = Vec::new();
     for line in signatures.ok_or(CheckpointError::Malformed("no signatures"))?.split('\n') {
         let (name, encoded) = line
             .strip_prefix("\u{2014} ")
@@ -148,12 +192,9 @@ fn signed_text<'a>(note: &'a str, key: &VerifyingKey) -> Result<&'a str, Checkpo
         if !valid_name(name) {
             return Err(CheckpointError::Malformed("a signature by a key without a name"));
         }
-        if name == key.name && *id == key.id() {
-            let verified = UnparsedPublicKey::new(&ED25519, key.key).verify(text.as_bytes(), signature);
-            signed = verified.map(|()| true).map_err(|_| CheckpointError::Signature)?;
-        }
+        found.push(SignatureLine { name, id: *id, bytes: signature.to_vec() });
     }
-    if signed { Ok(text) } else { Err(CheckpointError::Signature) }
+    Ok((text, found))
 }
 
 /// A decimal number without sign or leading zeros.
@@ -161,7 +202,7 @@ pub(crate) fn plain_number(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-fn valid_name(name: &str) -> bool {
+pub(crate) fn valid_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('+') && !name.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 

@@ -7,12 +7,15 @@
 
 pub mod checkpoint;
 pub mod commitment;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod leaf;
 pub mod proof;
 pub mod publish;
 pub mod receipt;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 
 pub use checkpoint::{Checkpoint, Signer, VerifyingKey};
 pub use commitment::{Commitment, Salt};

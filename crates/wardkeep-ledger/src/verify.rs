@@ -129,21 +129,21 @@ pub struct StreamReport {
 pub fn verify(
     source: &impl LogSource,
     key: &VerifyingKey,
-    earlier: &BTreeMap<String, Checkpoint>,
+    earlier: &BTreeMap<String, Vec<Checkpoint>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<Vec<StreamReport>> {
     let mut names = source.streams()?;
     names.extend(earlier.keys().cloned());
     names.sort();
     names.dedup();
-    names.into_iter().map(|name| verify_stream(source, &name, key, earlier.get(&name), progress)).collect()
+    names.into_iter().map(|name| verify_stream(source, &name, key, earlier.get(&name).map_or(&[], Vec::as_slice), progress)).collect()
 }
 
 fn verify_stream(
     source: &impl LogSource,
     name: &str,
     key: &VerifyingKey,
-    earlier: Option<&Checkpoint>,
+    earlier: &[Checkpoint],
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<StreamReport> {
     let mut report = StreamReport { stream: name.to_owned(), head: None, sealed_ms: None, classes: BTreeMap::new(), findings: Vec::new() };
@@ -209,12 +209,12 @@ fn walk(
     source: &impl LogSource,
     name: &str,
     checkpoint: &Checkpoint,
-    earlier: Option<&Checkpoint>,
+    earlier: &[Checkpoint],
     report: &mut StreamReport,
     progress: &mut dyn FnMut(u64, u64),
 ) -> std::io::Result<()> {
     let size = checkpoint.head.size;
-    if earlier.is_some_and(|earlier| earlier.head.size > size) {
+    if earlier.iter().any(|earlier| earlier.head.size > size) {
         report.findings.push((Finding::Rollback, size));
     }
     let stream = StreamId::parse(name).ok();
@@ -239,8 +239,8 @@ fn walk(
                 check_tile(source, name, &tile_path(id, hashes.len()), &hashes, at, report)?;
             }
         }
-        if let Some(earlier) = earlier.filter(|e| e.head.size > at && e.head.size <= at + width as u64) {
-            let mut then = before;
+        for earlier in earlier.iter().filter(|e| e.head.size > at && e.head.size <= at + width as u64) {
+            let mut then = before.clone();
             then.append(hashes.get(..usize::try_from(earlier.head.size - at).unwrap_or(0)).unwrap_or(&[]));
             if then.head() != earlier.head {
                 report.findings.push((Finding::Rollback, earlier.head.size));

@@ -155,7 +155,7 @@ impl Standing {
 }
 
 /// The background jobs there are.
-pub const JOBS: [&str; 5] = ["keeper", "integrity-check", "stroke-projection", "erasure", "backup"];
+pub const JOBS: [&str; 6] = ["keeper", "integrity-check", "stroke-projection", "erasure", "backup", "witnesses"];
 
 /// Somebody who may ask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

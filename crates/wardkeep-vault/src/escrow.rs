@@ -59,6 +59,16 @@ fn parse(number: usize, text: &str) -> Result<Typed, ShareError> {
     }
 }
 
+/// For the fuzzer: a share that is taken is written the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn look(text: &str) {
+    if let Ok(typed) = parse(1, text) {
+        let body = [&[VERSION][..], &hex::decode(typed.key_id).unwrap_or_default(), &typed.part].concat();
+        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+        assert_eq!(hex::encode([&body[..], &check(&body)].concat()), digits.to_ascii_lowercase());
+    }
+}
+
 impl KeyFile {
     /// New shares of this key. Those printed before still fit together, among themselves alone.
     #[must_use]

@@ -3,6 +3,8 @@
 
 pub mod context;
 pub mod escrow;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod keys;
 pub mod provider;
 pub mod seal;

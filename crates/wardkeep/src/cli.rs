@@ -2,6 +2,7 @@
 
 mod backup;
 mod policy;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use wardkeep_app::pace::{CHARTS_PER_MINUTE, EXPORTS_PER_MINUTE, SEARCHES_PER_MIN
 
 pub(crate) use backup::{Backup, Opens, S3, Source};
 pub(crate) use policy::{Explain, Policy};
+pub(crate) use witness::Witness;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -26,7 +28,7 @@ const EXIT_CODES: &str = "Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "wardkeep", version, after_help = EXIT_CODES, propagate_version = true)]
 pub(crate) struct Cli {
-    /// Directory of the hospital [default: ./wardkeep-data, for demo ./demo-data]
+    /// Directory of the hospital [default: ./wardkeep-data, for demo ./demo-data, for witness ./wardkeep-witness]
     #[arg(long, global = true, value_name = "DIR", env = "WARDKEEP_DATA")]
     pub data: Option<PathBuf>,
     /// Print one JSON document instead of text
@@ -84,7 +86,9 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = "Example:\n  wardkeep generate stroke --rows 5110 --output assessments.csv")]
     Generate(Generate),
     /// Check the published log, and with --records every sealed document against it
-    #[command(after_help = "Examples:\n  wardkeep verify\n  wardkeep verify --records")]
+    #[command(
+        after_help = "Examples:\n  wardkeep verify\n  wardkeep verify --records\n  wardkeep verify --ledger copy/ledger --key log.vkey --earlier wardkeep-witness/seen"
+    )]
     Verify(Verify),
     /// Say whether this hospital is set up safely, and what to do about what is not
     #[command(after_help = "Example:\n  wardkeep doctor --json")]
@@ -95,6 +99,9 @@ pub(crate) enum Command {
     /// Backups: set up, make, list, check, bring back, try whether one would come back
     #[command(after_help = "Example:\n  wardkeep backup setup --target /mnt/backup --identity /media/usb/backup.key")]
     Backup(In<Backup>),
+    /// Be the witness of somebody else's log: see its newest seals, sign them, refuse what does not follow
+    #[command(subcommand, after_help = "Example:\n  wardkeep witness init --name witness.example.org --log-key log.vkey")]
+    Witness(Witness),
     /// The stores: what MongoDB holds, and moving a hospital from one engine to another
     #[command(after_help = "Example:\n  wardkeep store plan")]
     Store(In<Store>),
@@ -317,6 +324,12 @@ pub(crate) struct Verify {
     /// Public key of the log (file or text), instead of the one beside the log
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+    /// Public key of a witness (file or text): what it cosigned must be there, and the log must go on from it
+    #[arg(long, value_name = "KEY")]
+    pub witness: Vec<String>,
+    /// Checkpoint that was kept elsewhere, or a directory of such: the log must go on from each
+    #[arg(long, value_name = "PATH")]
+    pub earlier: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

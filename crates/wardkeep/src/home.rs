@@ -62,6 +62,20 @@ struct Settings {
     sign_on: Option<SignOn>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<Backup>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    witness: Vec<Witness>,
+}
+
+/// Somebody else's witness of this log (docs/witness.md).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witness {
+    pub url: String,
+    /// `name+hash+base64`, as “wardkeep witness init” prints it.
+    pub key: String,
+    /// Certificates in PEM, trusted instead of the public ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where backups go, and how often (docs/backup.md).
@@ -142,6 +156,7 @@ pub(crate) struct Home {
     pub policies: Option<PathBuf>,
     pub sign_on: Option<SignOn>,
     pub backup: Option<Backup>,
+    pub witnesses: Vec<Witness>,
 }
 
 impl Home {
@@ -168,7 +183,7 @@ impl Home {
         // A directory that was named has to be there; the usual one need not.
         let usual = Some(data.join("policies")).filter(|usual| usual.is_dir());
         let policies = stores.policies.clone().or(settings.policies).or(usual);
-        Ok(Self { data, control, records, node, policies, sign_on: settings.sign_on, backup: settings.backup })
+        Ok(Self { data, control, records, node, policies, sign_on: settings.sign_on, backup: settings.backup, witnesses: settings.witness })
     }
 
     /// The same hospital in another directory.
@@ -186,13 +201,20 @@ impl Home {
             policies: self.policies.clone(),
             sign_on: self.sign_on.clone(),
             backup: self.backup.clone(),
+            witnesses: self.witnesses.clone(),
         }
     }
 
     /// The same hospital in another directory, with nothing outside of it.
     pub(crate) fn alone(&self, data: &Path) -> Self {
         let paths = Paths::new(data);
-        Self { control: Address::File(paths.control()), records: Address::File(paths.records()), backup: None, ..self.beside(data) }
+        Self {
+            control: Address::File(paths.control()),
+            records: Address::File(paths.records()),
+            backup: None,
+            witnesses: Vec::new(),
+            ..self.beside(data)
+        }
     }
 
     /// The same hospital with one store elsewhere; `None` when it has no store there.
@@ -230,8 +252,8 @@ impl Home {
             return Ok(());
         }
         let failed = |cause: String| Failure::new(7, format!("{} cannot be written: {cause}", path.display()));
-        let Settings { node, policies, sign_on, .. } = read(&path)?;
-        let settings = Settings { control, records, node, policies, sign_on, backup: self.backup.clone() };
+        let Settings { node, policies, sign_on, witness, .. } = read(&path)?;
+        let settings = Settings { control, records, node, policies, sign_on, backup: self.backup.clone(), witness };
         let text = toml::to_string(&settings).map_err(|error| failed(error.to_string()))?;
         let beside = path.with_extension("toml.new");
         let mut options = std::fs::OpenOptions::new();
@@ -269,7 +291,7 @@ fn read(path: &Path) -> Result<Settings, Failure> {
     // The parser's own text quotes the line, which may hold a password.
     toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
-        let known = "it may set control, records, node and policies, each to a text in quotes, and the tables [sign_on] of docs/sign-in.md and [backup] of docs/backup.md";
+        let known = "it may set control, records, node and policies, each to a text in quotes, and the tables [sign_on] of docs/sign-in.md, [backup] of docs/backup.md and [[witness]] of docs/witness.md";
         Failure::new(3, format!("{} cannot be understood at line {line}: {known}", path.display()))
     })
 }

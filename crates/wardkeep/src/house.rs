@@ -18,6 +18,7 @@ use crate::backups;
 use crate::home::{Address, Home};
 use crate::out::Failure;
 use crate::policies;
+use crate::witnesses;
 
 /// Wall time.
 #[derive(Clone, Copy, Debug)]
@@ -158,6 +159,17 @@ async fn release(claims: Vec<Claim>) {
 
 /// Opens the hospital for this process: alone, or as one of its nodes.
 pub(crate) async fn open(home: &Home) -> Result<House, Failure> {
+    may_open(home)?;
+    open_as_it_is(home).await
+}
+
+/// The same to serve it: witnesses are asked before anything is written.
+pub(crate) async fn open_to_serve(home: &Home) -> Result<House, Failure> {
+    may_open(home)?;
+    open_asking(home, true).await
+}
+
+fn may_open(home: &Home) -> Result<(), Failure> {
     let paths = home.paths();
     if !home.exists() {
         return Err(if paths.control().exists() {
@@ -173,19 +185,26 @@ pub(crate) async fn open(home: &Home) -> Result<House, Failure> {
         let fix = format!("run “wardkeep backup restore {id}” again until it ends");
         return Err(Failure::new(7, format!("bringing backup {id} back into {} was cut off: {fix}", home.data.display())));
     }
-    open_as_it_is(home).await
+    Ok(())
 }
 
 /// The same while a restore is not finished: to finish it.
 pub(crate) async fn open_as_it_is(home: &Home) -> Result<House, Failure> {
+    open_asking(home, false).await
+}
+
+async fn open_asking(home: &Home, ask: bool) -> Result<House, Failure> {
     let paths = home.paths();
     let site = policies::own(home.policies.as_deref())?;
+    let witnesses = witnesses::of(home)?;
     let provider = KeyFile::open(&paths.root_key())?;
     let entropy = entropy()?;
     let Stores { control, records, claims, .. } = Stores::open(home, &entropy).await?;
     let parts = Parts { control, records, provider: Box::new(provider), paths: Some(paths), node: home.node.clone() };
-    match App::open_with(parts, site, &visit(&entropy)).await {
+    let (asked, known) = if ask { (witnesses, Vec::new()) } else { (Vec::new(), witnesses) };
+    match App::open_witnessed(parts, site, asked, &visit(&entropy)).await {
         Ok(app) => {
+            app.expect_witnesses(known);
             app.expect_backups(home.backup.as_ref().map(|backup| backup.every_hours));
             Ok(House { app, entropy, claims })
         }

@@ -11,6 +11,8 @@ mod outbound;
 mod policies;
 mod serve;
 mod sign_on;
+mod witness;
+mod witnesses;
 
 use std::process::ExitCode;
 
@@ -61,6 +63,7 @@ async fn dispatch(cli: Cli, out: &Out) -> Result<(), Failure> {
         Command::Doctor(stores) => commands::doctor::run(&real(&stores)?, out).await,
         Command::Key(key) => commands::key::run(&real(&key.stores)?, key.what, out).await,
         Command::Backup(backup) => commands::backup::run(&real(&backup.stores)?, backup.what, out).await,
+        Command::Witness(what) => commands::witness::run(&data.clone().unwrap_or_else(|| "wardkeep-witness".into()), what, out).await,
         Command::Store(store) => commands::store::run(|| real(&store.stores), store.what, out).await,
         Command::Policy(policy) => commands::policy::run(&real(&policy.stores)?, policy.what, out).await,
         Command::Completions { shell } => {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -21,7 +22,11 @@ use zeroize::Zeroizing;
 use crate::out::Failure;
 
 /// A piece of a backup takes its time on a slow line.
-const ANSWER_TIME: Duration = Duration::from_secs(300);
+const STORED_TIME: Duration = Duration::from_secs(300);
+/// Any other answer that takes longer is none.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// Descriptions, keys, tokens and cosignatures are small.
+pub(crate) const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 pub(crate) type Outgoing<B> = Client<HttpsConnector<HttpConnector>, B>;
 
@@ -79,14 +84,24 @@ impl HttpService for Storing {
             answer.map_err(|error| HttpError::new(if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Request }, error))
         };
         let late = |elapsed| HttpError::new(HttpErrorKind::Timeout, elapsed);
-        let (parts, body) = tokio::time::timeout(ANSWER_TIME, answered).await.map_err(late)??.into_parts();
+        let (parts, body) = tokio::time::timeout(STORED_TIME, answered).await.map_err(late)??.into_parts();
         let body = body.map_err(|error| HttpError::new(HttpErrorKind::Interrupted, error));
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
 }
 
+/// A small question: status and body of its answer, or why there is none. No redirect is followed.
+pub(crate) async fn ask(client: &Outgoing<Full<Bytes>>, request: http::Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
+    let answered = async {
+        let (parts, body) = client.request(request).await.map_err(|error| why(&error))?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
+        Ok((parts.status.as_u16(), body.to_bytes()))
+    };
+    tokio::time::timeout(ANSWER_TIME, answered).await.map_err(|_| "no answer in time".to_owned())?
+}
+
 /// An error with its causes, of which the last one tells most.
-pub(crate) fn why(error: &dyn std::error::Error) -> String {
+fn why(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -17,13 +17,14 @@ use crate::home::Home;
 use crate::house::{self, House, SystemClock};
 use crate::out::{Failure, Out};
 use crate::sign_on;
+use crate::witnesses;
 
 const TICK: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(home: &Home, options: &Serve, out: &Out) -> Result<(), Failure> {
     let settings = settings(home, options)?;
     let listener = listen(options.listen).await?;
-    let house = house::open(home).await?;
+    let house = house::open_to_serve(home).await?;
     house.app.set_pace(pace(options));
     house.app.set_idle_ms(idle_ms(options));
     let setup = house.app.issue_setup(&house.visit()).await.ok();
@@ -86,10 +87,12 @@ pub(crate) async fn serve(
     panics_say_where_alone();
     let keeper = tokio::spawn(keep(house.app.clone(), house.entropy.clone()));
     let backups = tokio::spawn(backups::keep(home.clone(), house.app.clone(), house.entropy.clone()));
+    let witnesses = tokio::spawn(witnesses::keep(house.app.clone(), house.entropy.clone()));
     ready(address);
     wardkeep_web::server::serve(listener, router, Times::default(), told_to_stop()).await;
     keeper.abort();
     backups.abort();
+    witnesses.abort();
     house.close().await
 }
 
@@ -113,7 +116,7 @@ async fn keep(app: App, entropy: Entropy) {
     }
 }
 
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let terminate = async {
         match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
             Ok(mut signal) => {

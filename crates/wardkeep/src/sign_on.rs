@@ -2,23 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use wardkeep_app::sign_in::{Agreed, Call, Outbound, Provider, Reply};
 use wardkeep_domain::account::Role;
 
 use crate::home::SignOn;
 use crate::out::Failure;
-use crate::outbound::{self, secret, why};
-
-/// An answer that takes longer is none.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// Descriptions, keys and tokens are small.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+use crate::outbound::{self, secret};
 
 /// The provider that the settings name; `origin` is where this site is opened.
 pub(crate) fn provider(data: &Path, set: &SignOn, origin: &str) -> Result<Provider, Failure> {
@@ -67,12 +61,8 @@ impl Outbound for Caller {
         }
         let body = Full::new(Bytes::copy_from_slice(call.form.unwrap_or_default().as_bytes()));
         let request = request.body(body).map_err(|_| "its address is none".to_owned())?;
-        let answered = async {
-            let (parts, body) = self.0.request(request).await.map_err(|error| why(&error))?.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
-            Ok(Reply { status: parts.status.as_u16(), body: body.to_bytes().to_vec() })
-        };
-        tokio::time::timeout(ANSWER_TIME, answered).await.map_err(|_| "no answer in time".to_owned())?
+        let (status, body) = outbound::ask(&self.0, request).await?;
+        Ok(Reply { status, body: body.to_vec() })
     }
 }
 
@@ -86,6 +76,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::outbound::ANSWER_BYTES_MAX;
 
     /// Calls a server that gives this answer to everybody, and says how often it was called.
     async fn called(answer: String) -> (Result<Reply, String>, usize) {

@@ -21,3 +21,5 @@ mod policies;
 mod stroke;
 #[cfg(test)]
 mod two_person;
+#[cfg(test)]
+mod witnesses;

@@ -12,4 +12,6 @@ mod trees;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]
+mod vectors_witness;
+#[cfg(test)]
 mod verifier;

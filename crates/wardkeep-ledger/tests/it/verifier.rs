@@ -82,7 +82,7 @@ impl Published {
         std::fs::create_dir_all(file.parent().unwrap_or(Path::new("."))).unwrap();
         std::fs::write(file, bytes).unwrap();
     }
-    fn verify(&self, earlier: &BTreeMap<String, Checkpoint>) -> Vec<StreamReport> {
+    fn verify(&self, earlier: &BTreeMap<String, Vec<Checkpoint>>) -> Vec<StreamReport> {
         verify(&Directory::new(&self.0), &signer().verifying_key(), earlier, &mut |done, of| assert!(done <= of)).unwrap()
     }
     fn findings(&self) -> Vec<(Finding, u64)> {
@@ -93,7 +93,7 @@ impl Published {
     }
     fn against(&self, note: &str) -> Vec<(Finding, u64)> {
         let earlier = Checkpoint::verify(note, &signer().verifying_key()).unwrap();
-        self.verify(&BTreeMap::from([(STREAM.to_owned(), earlier)])).remove(0).findings
+        self.verify(&BTreeMap::from([(STREAM.to_owned(), vec![earlier])])).remove(0).findings
     }
 }
 

@@ -36,6 +36,9 @@ pub async fn piece(Path((stream, path)): Path<(String, String)>, visitor: Visito
         if path == "checkpoint" {
             return web.app.published_checkpoint(&stream).await.map(text);
         }
+        if path == "witnessed" {
+            return web.app.published_witnessed(&stream).await.map(text);
+        }
         let piece = Piece::parse(&path).ok_or(Error::NotFound)?;
         let bytes = web.app.published_piece(&stream, piece).await?;
         let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response();

@@ -16,7 +16,7 @@ pub(crate) async fn run(home: &Home, options: &Demo, out: &Out) -> Result<(), Fa
     let settings = serve::settings(home, &options.serve)?;
     let listener = if options.no_serve { None } else { Some(serve::listen(options.serve.listen).await?) };
     let data = &home.data;
-    let house = if home.exists() { house::open(home).await? } else { make(home, options, out).await? };
+    let house = if home.exists() { house::open_to_serve(home).await? } else { make(home, options, out).await? };
     if !house.app.hospital().demo {
         house.close().await?;
         return Err(Failure::new(3, format!("{} holds a real hospital: the demo leaves it alone; name another --data", data.display())));

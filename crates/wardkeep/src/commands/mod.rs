@@ -10,3 +10,4 @@ pub(crate) mod store;
 pub(crate) mod stroke;
 pub(crate) mod user;
 pub(crate) mod verify;
+pub(crate) mod witness;

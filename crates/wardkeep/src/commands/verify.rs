@@ -1,15 +1,17 @@
 //! `wardkeep verify`: the published log alone, offline; with `--records` every sealed document.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use wardkeep_domain::date::Moment;
-use wardkeep_ledger::VerifyingKey;
 use wardkeep_ledger::publish::verify_proof_file;
-use wardkeep_ledger::verify::{Directory, StreamReport, verify};
+use wardkeep_ledger::verify::{Directory, LogSource, StreamReport, verify};
+use wardkeep_ledger::witness::WitnessKey;
+use wardkeep_ledger::{Checkpoint, VerifyingKey};
 
 use crate::cli::{Verify, VerifyWhat};
+use crate::commands::witness::text_or_file;
 use crate::home::Home;
 use crate::house;
 use crate::out::{Failure, Out, Progress};
@@ -23,12 +25,16 @@ pub(crate) async fn run(home: &Home, options: &Verify, out: &Out) -> Result<(), 
         return Err(Failure::new(4, format!("there is no published log in {}", ledger.display())));
     }
     let key = key(&ledger, options.key.as_deref())?;
-    let progress = Progress::new("Verifying the log", *out);
-    let reports = verify(&Directory::new(&ledger), &key, &BTreeMap::new(), &mut |done, of| progress.at(done, of));
-    progress.end();
-    let reports = reports.map_err(|error| Failure::new(7, format!("{} cannot be read: {error}", ledger.display())))?;
     let mut findings: Vec<Value> = Vec::new();
     let mut text = String::new();
+    let mut earlier = earlier(&options.earlier, &key)?;
+    for witness in &options.witness {
+        witnessed(&ledger, witness, &key, &mut earlier, &mut findings, &mut text)?;
+    }
+    let progress = Progress::new("Verifying the log", *out);
+    let reports = verify(&Directory::new(&ledger), &key, &earlier, &mut |done, of| progress.at(done, of));
+    progress.end();
+    let reports = reports.map_err(|error| Failure::new(7, format!("{} cannot be read: {error}", ledger.display())))?;
     for report in &reports {
         text.push_str(&stream(report, &mut findings));
     }
@@ -51,6 +57,67 @@ pub(crate) async fn run(home: &Home, options: &Verify, out: &Out) -> Result<(), 
     }
     text.push_str("Do not restart or repair anything yet: keep a copy of the data, and compare with the last good backup.");
     Err(Failure { code: 5, message: format!("verification found something\n{text}"), details: value })
+}
+
+/// Checkpoints by stream.
+type Kept = BTreeMap<String, Vec<Checkpoint>>;
+
+fn keep(kept: &mut Kept, key: &VerifyingKey, checkpoint: Checkpoint) {
+    let stream = checkpoint.origin.strip_prefix(key.name()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&checkpoint.origin);
+    kept.entry(stream.to_owned()).or_default().push(checkpoint);
+}
+
+/// Those of this log that lie in these files and directories. A witness's directory may hold those of others.
+fn earlier(places: &[PathBuf], key: &VerifyingKey) -> Result<Kept, Failure> {
+    let mut kept = Kept::new();
+    for place in places {
+        let unreadable = |error: std::io::Error| Failure::new(4, format!("{} cannot be read: {error}", place.display()));
+        let mut files = vec![place.clone()];
+        if place.is_dir() {
+            let entries =
+                std::fs::read_dir(place).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
+            files = entries.map_err(unreadable)?;
+        }
+        let mut some = false;
+        for file in files.iter().filter(|file| file.is_file()) {
+            if let Ok(checkpoint) = Checkpoint::verify(&std::fs::read_to_string(file).map_err(unreadable)?, key) {
+                keep(&mut kept, key, checkpoint);
+                some = true;
+            }
+        }
+        if !some {
+            return Err(Failure::new(3, format!("{} holds no checkpoint that this log signed", place.display())));
+        }
+    }
+    Ok(kept)
+}
+
+/// What this witness cosigned, beside the published log: one checkpoint of every stream.
+fn witnessed(
+    ledger: &Path,
+    given: &str,
+    key: &VerifyingKey,
+    kept: &mut Kept,
+    findings: &mut Vec<Value>,
+    text: &mut String,
+) -> Result<(), Failure> {
+    let witness = WitnessKey::parse(&text_or_file(given)?)
+        .map_err(|_| Failure::new(3, format!("--witness {given}: that is no witness's key; “wardkeep witness init” prints it")))?;
+    let unreadable = |error: std::io::Error| Failure::new(7, format!("{} cannot be read: {error}", ledger.display()));
+    for stream in Directory::new(ledger).streams().map_err(unreadable)? {
+        let note = std::fs::read_to_string(ledger.join(&stream).join("witnessed")).unwrap_or_default();
+        match (Checkpoint::verify(&note, key), witness.verify(&note)) {
+            (Ok(checkpoint), Ok(time_s)) => {
+                let at = Moment(i64::try_from(time_s).unwrap_or(0).saturating_mul(1000)).staff();
+                text.push_str(&format!("{stream}: {} entries were seen by {} on {at}\n", checkpoint.head.size, witness.name()));
+                keep(kept, key, checkpoint);
+            }
+            _ => {
+                find(findings, text, "not-witnessed", &format!("{} has not cosigned {stream}, or what it cosigned is gone", witness.name()))
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One entry: what its page gave, and the log's public key.

@@ -35,6 +35,9 @@ impl Server {
     pub(crate) fn start_node(data: &Path, port: u16, node: &str) -> Self {
         Self::spawn("serve", data, port, &["--node", node])
     }
+    pub(crate) fn start_publishing(data: &Path, port: u16) -> Self {
+        Self::spawn("serve", data, port, &["--publish-log"])
+    }
     fn spawn(how: &str, data: &Path, port: u16, more: &[&str]) -> Self {
         let listen = format!("127.0.0.1:{port}");
         // One doctor reads here faster than a person may.

@@ -41,3 +41,5 @@ mod tamper_edits_log;
 mod tamper_hospital;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod witness;
